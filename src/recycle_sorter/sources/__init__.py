@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where frames come from: USB camera, video, pictures, bag."""
