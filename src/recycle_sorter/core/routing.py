@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Routing: material -> bin -> diverter, and when to trust the classifier.
+
+``recycle_sorter.core.routing_file.parse_routing`` builds a ``Routing`` from a file's mapping.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.core.types import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class DiverterSpec:
+    """One diverter.
+
+    Attributes:
+        name: Unique name.
+        home_rad: Neutral angle, radians.
+        min_rad: Lowest angle it reaches, radians.
+        max_rad: Highest angle it reaches, radians.
+        stroke_sec: Time from one end to the other, seconds, above 0.
+        dwell_sec: How long it holds for an item before it returns home, seconds.
+        delay_sec: Time between decision and movement, seconds; 0 moves at once.
+    """
+
+    name: str
+    home_rad: float
+    min_rad: float
+    max_rad: float
+    stroke_sec: float
+    dwell_sec: float
+    delay_sec: float
+
+
+@dataclass(frozen=True, slots=True)
+class BinSpec:
+    """One bin: the diverter that fills it (empty: the bin at the end) and the angle for it."""
+
+    name: str
+    diverter: str
+    position_rad: float
+
+
+@dataclass(frozen=True, slots=True)
+class MaterialRule:
+    """Where a material goes and how sure the classifier must be.
+
+    Attributes:
+        material: Name.
+        bin: Name of its bin.
+        min_confidence: Lowest probability that is trusted, 0 to 1.
+        min_margin: Least lead over the runner-up, 0 to 1.
+    """
+
+    material: str
+    bin: str
+    min_confidence: float
+    min_margin: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What routing says to a set of probabilities."""
+
+    material: str
+    confidence: float
+    bin: BinSpec
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """A checked routing; ``routing_file.parse_routing`` builds it."""
+
+    rules: Mapping[str, MaterialRule]
+    bins: Mapping[str, BinSpec]
+    diverters: Mapping[str, DiverterSpec]
+    reject_bin: str
+
+    @property
+    def materials(self) -> tuple[str, ...]:
+        """Materials that have a rule."""
+        return tuple(self.rules)
+
+    def check_materials(self, materials: Sequence[str]) -> None:
+        """Refuses a model whose labels this routing does not cover, or the reverse.
+
+        Raises:
+            InvalidInputError: Naming the materials that are missing on one side.
+        """
+        unrouted = [m for m in materials if m not in self.rules]
+        if unrouted:
+            raise InvalidInputError(
+                "materials",
+                unrouted,
+                "a rule for each of the model's materials",
+                "add them to `materials` in the routing file",
+            )
+        unknown = [m for m in self.rules if m not in materials]
+        if unknown:
+            raise InvalidInputError(
+                "materials",
+                unknown,
+                f"materials that the model knows ({', '.join(materials)})",
+                "remove them from the routing file or ship another model",
+            )
+
+    def judge(self, probabilities: Mapping[str, float]) -> Verdict:
+        """Decides bin or reject for the probabilities of one item.
+
+        Args:
+            probabilities: By material, each 0 to 1. At least one.
+
+        Returns:
+            The verdict; everything unsure goes to the reject bin.
+
+        Raises:
+            InvalidInputError: If there is no probability or one is not within 0 to 1.
+        """
+        if not probabilities:
+            raise InvalidInputError("probabilities", {}, "one or more materials")
+        for name, value in probabilities.items():
+            if not (math.isfinite(value) and -1e-6 <= value <= 1 + 1e-6):
+                raise InvalidInputError(f"probabilities.{name}", value, "a number from 0 to 1")
+        # Sorting by name too makes ties fall the same way on every machine.
+        ranked = sorted(probabilities.items(), key=lambda item: (-item[1], item[0]))
+        material, confidence = ranked[0]
+        margin = confidence - (ranked[1][1] if len(ranked) > 1 else 0.0)
+        rule = self.rules.get(material)
+        if rule is None:
+            return self.reject(
+                material, confidence, Reason.UNKNOWN_MATERIAL, f"no rule for {material}"
+            )
+        if confidence < rule.min_confidence:
+            text = f"confidence {confidence:.2f} < {rule.min_confidence:.2f} for {material}"
+            return self.reject(material, confidence, Reason.LOW_CONFIDENCE, text)
+        if margin < rule.min_margin:
+            text = f"margin {margin:.2f} < {rule.min_margin:.2f} ({material} over {ranked[1][0]})"
+            return self.reject(material, confidence, Reason.LOW_MARGIN, text)
+        detail = f"{material} {confidence:.2f}, margin {margin:.2f}"
+        return Verdict(material, confidence, self.bins[rule.bin], Reason.ACCEPTED, detail)
+
+    def reject(self, material: str, confidence: float, why: Reason, detail: str) -> Verdict:
+        """A verdict for the reject bin."""
+        return Verdict(material, confidence, self.bins[self.reject_bin], why, detail)

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks a routing as a file gives it: unknown, missing or doubled keys are refused by name.
+
+Takes plain mappings; reading YAML is ``recycle_sorter.config_files``' work.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.core.routing import BinSpec, DiverterSpec, MaterialRule, Routing
+
+_Named = TypeVar("_Named", DiverterSpec, BinSpec)
+
+_TOP_KEYS = {"diverters", "bins", "materials", "reject_bin", "defaults"}
+_DIVERTER_KEYS = {
+    "name", "home_rad", "min_rad", "max_rad", "stroke_sec", "dwell_sec", "delay_sec",
+}  # fmt: skip
+_BIN_KEYS = {"name", "diverter", "position_rad"}
+_RULE_KEYS = {"bin", "min_confidence", "min_margin"}
+_DEFAULT_KEYS = {"min_confidence", "min_margin"}
+
+
+def parse_routing(data: object) -> Routing:
+    """Checks a routing and builds it.
+
+    Args:
+        data: Mapping with ``diverters`` (list), ``bins`` (list), ``materials`` (mapping),
+            ``reject_bin`` (name) and optionally ``defaults`` (``min_confidence``, ``min_margin``).
+            ``config/routing.yaml`` is the commented example.
+
+    Returns:
+        The routing.
+
+    Raises:
+        InvalidInputError: Naming the first faulty key, what was expected, and the fix.
+    """
+    top = _mapping(data, "routing")
+    _only(top, _TOP_KEYS, "")
+    diverters = _unique(
+        [_diverter(d, f"diverters[{i}]") for i, d in enumerate(_list(top, "diverters"))],
+        "diverters",
+    )
+    bins = _unique(
+        [_bin(b, f"bins[{i}]", diverters) for i, b in enumerate(_list(top, "bins"))], "bins"
+    )
+    if not bins:
+        raise InvalidInputError("bins", [], "one or more bins", "list at least the reject bin")
+    _check_shared_positions(bins)
+    defaults = _mapping(top.get("defaults", {}), "defaults")
+    _only(defaults, _DEFAULT_KEYS, "defaults.")
+    rules_in = _mapping(_need(top, "materials", ""), "materials")
+    if not rules_in:
+        raise InvalidInputError("materials", {}, "one or more materials")
+    rules = {m: _rule(m, r, defaults, bins) for m, r in rules_in.items()}
+    reject_bin = _bin_name(_need(top, "reject_bin", ""), "reject_bin", bins)
+    if bins[reject_bin].diverter:
+        raise InvalidInputError(
+            "reject_bin",
+            reject_bin,
+            "the bin at the end (one without diverter), where items fall when nothing moves",
+            "name a bin with `diverter: \"\"`",
+        )
+    return Routing(rules, bins, diverters, reject_bin)
+
+
+def _diverter(data: object, where: str) -> DiverterSpec:
+    entry = _mapping(data, where)
+    _only(entry, _DIVERTER_KEYS, f"{where}.")
+    low = _number(entry, "min_rad", where, -math.pi, math.pi)
+    high = _number(entry, "max_rad", where, -math.pi, math.pi)
+    if low >= high:
+        raise InvalidInputError(f"{where}.max_rad", high, f"an angle above min_rad ({low})")
+    return DiverterSpec(
+        name=_text(entry, "name", where),
+        home_rad=_number(entry, "home_rad", where, low, high),
+        min_rad=low,
+        max_rad=high,
+        stroke_sec=_number(entry, "stroke_sec", where, 0.001, 60.0),
+        dwell_sec=_number(entry, "dwell_sec", where, 0.0, 600.0),
+        delay_sec=_number(entry, "delay_sec", where, 0.0, 600.0, default=0.0),
+    )
+
+
+def _bin(data: object, where: str, diverters: Mapping[str, DiverterSpec]) -> BinSpec:
+    entry = _mapping(data, where)
+    _only(entry, _BIN_KEYS, f"{where}.")
+    name = _text(entry, "name", where)
+    diverter = _need(entry, "diverter", f"{where}.")
+    if diverter == "":
+        if entry.get("position_rad", 0.0) != 0.0:
+            raise InvalidInputError(
+                f"{where}.position_rad", entry["position_rad"], "no angle without a diverter"
+            )
+        return BinSpec(name, "", 0.0)
+    if diverter not in diverters:
+        known = ", ".join(diverters) or "none listed"
+        raise InvalidInputError(
+            f"{where}.diverter", diverter, f"one of `diverters` ({known}) or \"\"", "add it there"
+        )
+    spec = diverters[str(diverter)]
+    position = _number(entry, "position_rad", where, spec.min_rad, spec.max_rad)
+    if position == spec.home_rad:
+        raise InvalidInputError(
+            f"{where}.position_rad", position, "an angle other than the diverter's home_rad"
+        )
+    return BinSpec(name, spec.name, position)
+
+
+def _check_shared_positions(bins: Mapping[str, BinSpec]) -> None:
+    taken: dict[tuple[str, float], str] = {}
+    for spec in bins.values():
+        key = (spec.diverter, spec.position_rad)
+        if key in taken:
+            what = f"diverter {spec.diverter!r} at {spec.position_rad} rad" if spec.diverter else (
+                "no diverter (the end)"
+            )
+            raise InvalidInputError(
+                f"bins.{spec.name}", what, "a place of its own", f"bin {taken[key]!r} is there"
+            )
+        taken[key] = spec.name
+
+
+def _rule(
+    material: object, data: object, defaults: Mapping[str, Any], bins: Mapping[str, BinSpec]
+) -> MaterialRule:
+    if not isinstance(material, str) or not material.strip():
+        raise InvalidInputError("materials", material, "material names as keys")
+    where = f"materials.{material}"
+    entry = {**defaults, **_mapping(data, where)}
+    _only(entry, _RULE_KEYS, f"{where}.")
+    return MaterialRule(
+        material=material,
+        bin=_bin_name(_need(entry, "bin", f"{where}."), f"{where}.bin", bins),
+        min_confidence=_number(entry, "min_confidence", where, 0.0, 1.0),
+        min_margin=_number(entry, "min_margin", where, 0.0, 1.0),
+    )
+
+
+def _bin_name(value: object, where: str, bins: Mapping[str, BinSpec]) -> str:
+    if not isinstance(value, str) or value not in bins:
+        raise InvalidInputError(
+            where, value, f"one of `bins` ({', '.join(bins)})", "add the bin or correct the name"
+        )
+    return value
+
+
+def _mapping(value: object, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InvalidInputError(where, value, "a mapping (key: value)")
+    return value
+
+
+def _list(top: Mapping[str, Any], key: str) -> Sequence[object]:
+    value = _need(top, key, "")
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise InvalidInputError(key, value, "a list")
+    return value
+
+
+def _need(entry: Mapping[str, Any], key: str, prefix: str) -> Any:
+    if key not in entry:
+        raise InvalidInputError(f"{prefix}{key}", "nothing", "a value", f"add the key `{key}`")
+    return entry[key]
+
+
+def _only(entry: Mapping[str, Any], known: set[str], prefix: str) -> None:
+    for key in entry:
+        if key not in known:
+            raise InvalidInputError(
+                f"{prefix}{key}", entry[key], f"only the keys {', '.join(sorted(known))}", "remove it"
+            )
+
+
+def _text(entry: Mapping[str, Any], key: str, where: str) -> str:
+    value = _need(entry, key, f"{where}.")
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidInputError(f"{where}.{key}", value, "a name")
+    return value
+
+
+def _number(
+    entry: Mapping[str, Any],
+    key: str,
+    where: str,
+    low: float,
+    high: float,
+    default: float | None = None,
+) -> float:
+    value = entry.get(key, default) if default is not None else _need(entry, key, f"{where}.")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise InvalidInputError(f"{where}.{key}", value, f"a number from {low:g} to {high:g}")
+    return float(value)
+
+
+def _unique(entries: list[_Named], where: str) -> dict[str, _Named]:
+    found: dict[str, _Named] = {}
+    for index, entry in enumerate(entries):
+        if entry.name in found:
+            raise InvalidInputError(
+                f"{where}[{index}].name", entry.name, "each name once", "rename or remove one"
+            )
+        found[entry.name] = entry
+    return found
