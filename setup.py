@@ -60,8 +60,7 @@ setup(
     python_requires=">=3.10",
     install_requires=["setuptools"],
     extras_require={
-        extra: requirements(extra)
-        for extra in ("run", "torch", "train", "render", "test", "lint")
+        extra: requirements(extra) for extra in ("run", "torch", "train", "render", "test", "lint")
     },
     zip_safe=False,
     entry_points={

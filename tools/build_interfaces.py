@@ -22,8 +22,8 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Mapping, Sequence
 
 PACKAGE = "recycle_sorter_msgs"
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,7 +64,7 @@ def rewrite_exported_targets(prefix: Path, python_include: str, numpy_include: s
             # pip may have hard-linked the file from a cache: replace it, do not write through it.
             partial = path.with_name(path.name + ".part")
             partial.write_text(after, encoding="utf-8")
-            os.replace(partial, path)
+            partial.replace(path)
             changed += 1
     return changed
 
@@ -126,16 +126,16 @@ def build(build_dir: Path) -> int:
     prefix = Path(sys.prefix)
     if sys.prefix == sys.base_prefix:
         raise BuildError(
-            f"python is {sys.executable}, expected the one of a virtual environment: run `make setup`"
+            f"python is {sys.executable}, expected that of a virtual environment: run `make setup`"
         )
     try:
-        import numpy
+        import numpy as np
     except ImportError as error:
         raise BuildError(f"numpy is missing in {prefix}: run `make setup` ({error})") from error
 
     site_packages = Path(sysconfig.get_path("platlib"))
     rewritten = rewrite_exported_targets(
-        prefix, sysconfig.get_path("include"), str(numpy.get_include())
+        prefix, sysconfig.get_path("include"), str(np.get_include())
     )
     shutil.rmtree(build_dir, ignore_errors=True)
     build_dir.mkdir(parents=True)
@@ -159,7 +159,8 @@ def build(build_dir: Path) -> int:
         environment,
         log,
     )
-    _run(["cmake", "--build", str(build_dir), "--parallel", str(os.cpu_count() or 1)], environment, log)
+    jobs = str(os.cpu_count() or 1)
+    _run(["cmake", "--build", str(build_dir), "--parallel", jobs], environment, log)
     # Only now: until here the running environment kept its old messages.
     remove_installed(prefix, site_packages)
     _run(["cmake", "--install", str(build_dir)], environment, log)
@@ -174,7 +175,7 @@ def main() -> int:
     except BuildError as error:
         print(f"build_interfaces: {error}", file=sys.stderr)
         return 1
-    print(f"{PACKAGE} installed into {sys.prefix} ({rewritten} CMake files of the wheels rewritten)")
+    print(f"{PACKAGE} installed into {sys.prefix} ({rewritten} CMake files rewritten)")
     return 0
 
 
