@@ -4,13 +4,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Protocol
 
+from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.ports import FrameSource
+from recycle_sorter.sources.slideshow import DEFAULT_START_NS
 
-KINDS = ("auto", "usb", "video", "images", "bag")
-# Stamp of the first frame of a recording that has no time of its own: 2026-01-01T00:00:00Z.
-DEFAULT_START_NS = 1_767_225_600 * 1_000_000_000
+KINDS: Final = ("auto", "usb", "video", "images", "bag")
+
+
+class NoticingSource(FrameSource, Protocol):
+    """A frame source that also tells what it put up with; every one here does."""
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Oddities so far, for people: skipped pictures, damaged messages, refused settings."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +59,10 @@ class SourceConfig:
     start_ns: int = DEFAULT_START_NS
 
 
-def open_source(config: SourceConfig, clock_ns: Callable[[], int]) -> FrameSource:
+def open_source(config: SourceConfig, clock_ns: Callable[[], int]) -> NoticingSource:
     """Opens the source that ``config`` names.
+
+    Only the chosen kind's libraries are loaded.
 
     Args:
         config: What to open.
@@ -59,4 +72,87 @@ def open_source(config: SourceConfig, clock_ns: Callable[[], int]) -> FrameSourc
         InvalidInputError: If a field is out of range or no source fits.
         SourceError: If the device or file cannot be opened.
     """
-    raise NotImplementedError
+    if config.kind not in KINDS:
+        raise InvalidInputError("source", config.kind, f"one of {', '.join(KINDS)}")
+    if not config.uri.strip():
+        raise InvalidInputError(
+            "uri",
+            config.uri,
+            "a camera index or path, a video file, a folder of pictures or a bag",
+            "e.g. uri:=/dev/video0",
+        )
+    kind = guess_kind(config.uri) if config.kind == "auto" else config.kind
+    return _OPENERS[kind](replace(config, kind=kind), clock_ns)
+
+
+def guess_kind(uri: str) -> str:
+    """Tells which kind of source a uri means.
+
+    Raises:
+        InvalidInputError: If nothing is there.
+    """
+    from recycle_sorter.sources.bag import is_bag
+
+    if uri.isdecimal() or uri.startswith("/dev/"):
+        return "usb"
+    path = Path(uri).expanduser()
+    if not path.exists():
+        raise InvalidInputError(
+            "uri",
+            uri,
+            "an existing file or folder, a camera index, or a path under /dev",
+            "check the path; it is taken from the working directory",
+        )
+    if is_bag(path):
+        return "bag"
+    return "images" if path.is_dir() else "video"
+
+
+def _open_usb(config: SourceConfig, clock_ns: Callable[[], int]) -> NoticingSource:
+    from recycle_sorter.sources.usb import UsbSource
+
+    return UsbSource(
+        int(config.uri) if config.uri.isdecimal() else config.uri,
+        clock_ns,
+        width_px=config.width_px,
+        height_px=config.height_px,
+        fps_hz=config.fps_hz,
+        mjpeg=config.mjpeg,
+    )
+
+
+def _open_video(config: SourceConfig, _: Callable[[], int]) -> NoticingSource:
+    from recycle_sorter.sources.video import VideoSource
+
+    return VideoSource(Path(config.uri).expanduser(), config.start_ns)
+
+
+def _open_images(config: SourceConfig, _: Callable[[], int]) -> NoticingSource:
+    from recycle_sorter.sources.images import ImagesSource
+    from recycle_sorter.sources.slideshow import SlideshowSpec
+
+    spec = SlideshowSpec(
+        width_px=config.width_px,
+        height_px=config.height_px,
+        fps_hz=config.fps_hz,
+        show_sec=config.show_sec,
+        gap_sec=config.gap_sec,
+        seed=config.seed,
+        start_ns=config.start_ns,
+    )
+    folder = Path(config.uri).expanduser()
+    return ImagesSource(folder, spec, order=config.order, board=config.board)
+
+
+def _open_bag(config: SourceConfig, _: Callable[[], int]) -> NoticingSource:
+    from recycle_sorter.sources.bag import BagSource
+
+    return BagSource(Path(config.uri).expanduser(), config.topic)
+
+
+_OPENERS: Final[dict[str, Callable[[SourceConfig, Callable[[], int]], NoticingSource]]] = {
+    "usb": _open_usb,
+    "video": _open_video,
+    "images": _open_images,
+    "bag": _open_bag,
+}
