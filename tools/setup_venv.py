@@ -20,6 +20,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -115,11 +116,11 @@ def install_requirements(step: Step) -> None:
 
 
 def run_filtered(command: Sequence[str]) -> None:
-    """Runs pip; in a pipe, only the lines that tell what it fetches and installs are shown."""
+    """Runs pip; in a pipe, only the lines that tell of large files and of results are shown."""
     if sys.stdout.isatty():
         call(command)
         return
-    kept = ("  Downloading", "Building", "Installing", "Successfully", "ERROR")
+    told = re.compile(r"  Downloading .* MB\)|Building|Installing|Successfully|ERROR")
     last: list[str] = []
     with subprocess.Popen(
         command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -127,8 +128,8 @@ def run_filtered(command: Sequence[str]) -> None:
         assert process.stdout is not None
         for line in process.stdout:
             last = [*last[-30:], line]
-            if line.startswith(kept):
-                print(f"  {line.strip()[:160]}", flush=True)
+            if told.match(line):
+                print(f"  {line.strip()[:120]}", flush=True)
     if process.returncode:
         print("".join(last), file=sys.stderr)
         raise SetupError(
