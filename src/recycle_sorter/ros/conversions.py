@@ -55,7 +55,7 @@ def frame_to_image(frame: Frame, frame_id: str) -> Image:
     height, width = pixels.shape[:2]
     # rclpy walks over `bytes` element by element; an array('B') it takes whole.
     data = array.array("B")
-    data.frombytes(memoryview(pixels).cast("B"))
+    data.frombytes(pixels.data.cast("B"))
     return Image(
         header=header(frame.stamp_ns, frame_id),
         height=height,

@@ -79,7 +79,9 @@ _SOURCES = ("auto", "usb", "video", "images", "bag")
 _ENGINES = ("openvino", "onnxruntime", "torch")
 _PRECISIONS = ("auto", "fp32", "bf16", "int8")
 _LOSSLESS = Param(
-    "lossless", False, "every frame gets exactly one result, as fast as they come; same in all nodes"
+    "lossless",
+    False,
+    "every frame gets exactly one result, as fast as they come; same in all nodes",
 )
 
 CAMERA = (
@@ -138,7 +140,9 @@ ACTUATOR = (
 
 RECORDER = (
     Param("output", "", "folder of the bag to write; must not exist"),
-    Param("images", "compressed", "which pictures to record", choices=("compressed", "raw", "none")),
+    Param(
+        "images", "compressed", "which pictures to record", choices=("compressed", "raw", "none")
+    ),
 )
 
 

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The graph in one process: the same node classes that launch starts one by one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rclpy.executors import Executor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from recycle_sorter.ros.actuator_node import ActuatorNode
+from recycle_sorter.ros.camera_node import CameraNode
+from recycle_sorter.ros.classifier_node import ClassifierNode
+from recycle_sorter.ros.parameters import ACTUATOR, CAMERA, CLASSIFIER, RECORDER, Param
+from recycle_sorter.ros.recorder_node import RecorderNode
+
+_DRAIN_SEC = 2.0
+_PARAMS: dict[type[Node], tuple[Param, ...]] = {
+    CameraNode: CAMERA,
+    ClassifierNode: CLASSIFIER,
+    ActuatorNode: ACTUATOR,
+    RecorderNode: RECORDER,
+}
+
+
+@dataclass(slots=True)
+class Graph:
+    """Camera, classifier, actuator, and a recorder if wanted, on one executor.
+
+    The camera comes last: it starts to publish when the others are up.
+
+    Attributes:
+        executor: Spins all of them.
+        settings: Parameter values by name; each node takes those it declares.
+        namespace: Of all nodes.
+        record: Folder of a bag to write; empty for none.
+    """
+
+    executor: Executor
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    namespace: str = ""
+    record: str = ""
+    _nodes: list[Node] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Makes the nodes.
+
+        Raises:
+            SorterError: If one refuses to start; those before it are then freed.
+        """
+        try:
+            if self.record:
+                self._add(RecorderNode, output=self.record)
+            self._add(ActuatorNode)
+            self._add(ClassifierNode)
+            self._add(CameraNode)
+        except BaseException:
+            self.stop()
+            raise
+
+    @property
+    def camera(self) -> CameraNode:
+        """The camera node."""
+        return next(node for node in self._nodes if isinstance(node, CameraNode))
+
+    @property
+    def classifier(self) -> ClassifierNode:
+        """The classifier node."""
+        return next(node for node in self._nodes if isinstance(node, ClassifierNode))
+
+    @property
+    def actuator(self) -> ActuatorNode:
+        """The actuator node."""
+        return next(node for node in self._nodes if isinstance(node, ActuatorNode))
+
+    def add(self, node: Node) -> None:
+        """Spins and frees a further node with the others."""
+        self._nodes.append(node)
+        self.executor.add_node(node)
+
+    def drain(self, is_done: Callable[[], bool]) -> None:
+        """Spins until ``is_done`` or for two seconds: what is under way shall arrive."""
+        deadline = time.monotonic() + _DRAIN_SEC
+        while not is_done() and time.monotonic() < deadline:
+            self.executor.spin_once(timeout_sec=0.02)
+
+    def stop(self) -> None:
+        """Frees the nodes, the camera first."""
+        while self._nodes:
+            node = self._nodes.pop()
+            self.executor.remove_node(node)
+            node.destroy_node()
+
+    def _add(self, kind: type[Node], **more: Any) -> None:
+        known = {param.name for param in _PARAMS[kind]}
+        values = {name: value for name, value in self.settings.items() if name in known}
+        overrides = [Parameter(name, value=value) for name, value in {**values, **more}.items()]
+        options: dict[str, Any] = {"parameter_overrides": overrides}
+        if self.namespace:
+            options["namespace"] = self.namespace
+        self.add(kind(**options))

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""recorder_node: writes a run to a rosbag2 (MCAP) that ``ros2 bag`` and Foxglove open.
+
+Messages are written as they arrived, never unpacked. It exists beside ``ros2 bag record`` because
+rosbag2 has no wheels: this one works in both ways to install.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rclpy.node import Node
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.rosbag2.errors import WriterError
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.ros import qos
+from recycle_sorter.ros.definitions import typestore
+from recycle_sorter.ros.parameters import RECORDER, declare
+from recycle_sorter.ros.runner import run_node
+from recycle_sorter_msgs.msg import (
+    DiverterCommand,
+    DiverterState,
+    GroundTruth,
+    MaterialClassification,
+    ModelInfo,
+)
+
+_TOPICS: tuple[tuple[Any, str, Any], ...] = (
+    (CameraInfo, "camera/camera_info", qos.RESULT),
+    (GroundTruth, "camera/ground_truth", qos.RESULT),
+    (MaterialClassification, "classifier/classification", qos.RESULT),
+    (ModelInfo, "classifier/model_info", qos.LATCHED),
+    (DiverterCommand, "actuator/diverter_command", qos.RESULT),
+    (DiverterState, "actuator/diverter_state", qos.LATCHED),
+)
+_PICTURES: dict[str, tuple[tuple[Any, str, Any], ...]] = {
+    "none": (),
+    "raw": ((Image, "camera/image_raw", qos.RESULT),),
+    "compressed": ((CompressedImage, "camera/image_raw/compressed", qos.RESULT),),
+}
+
+
+class RecorderNode(Node):
+    """Subscribes to everything the sorter says and writes it down."""
+
+    def __init__(self, **node_options: Any) -> None:
+        super().__init__("recorder_node", **node_options)
+        values = declare(self, RECORDER)
+        output = Path(str(values["output"])).expanduser()
+        if not values["output"]:
+            raise InvalidInputError("output", "", "a folder to write", "set `record:=FOLDER`")
+        self.messages = 0
+        try:
+            self._writer = Writer(output, version=9, storage_plugin=StoragePlugin.MCAP)
+            self._writer.open()
+        except (WriterError, OSError) as error:
+            fix = "name one that does not exist, in a folder you may write to"
+            raise InvalidInputError(
+                "output", str(output), f"a new folder ({error})", fix
+            ) from error
+        store = typestore()
+        for kind, topic, profile in (*_TOPICS, *_PICTURES[values["images"]]):
+            type_name = f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
+            full_name = self.resolve_topic_name(topic)
+            connection = self._writer.add_connection(full_name, type_name, typestore=store)
+            self.create_subscription(
+                kind, topic, partial(self._write, connection), profile, raw=True
+            )
+        self.get_logger().info(f"recording to {output}")
+
+    def _write(self, connection: Any, data: bytes) -> None:
+        self._writer.write(connection, int(self.get_clock().now().nanoseconds), data)
+        self.messages += 1
+
+    def destroy_node(self) -> None:
+        """Closes the bag, then the node."""
+        self._writer.close()
+        self.get_logger().info(f"recorded {self.messages} messages")
+        super().destroy_node()
+
+
+def main(args: list[str] | None = None) -> int:
+    """Records until interrupted."""
+    return run_node(RecorderNode, args)

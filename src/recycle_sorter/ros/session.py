@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One run of the composed graph under watch: what ``recycle-sorter run`` does."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any, Protocol
+
+import rclpy
+from rclpy.executors import Executor
+from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
+
+from recycle_sorter.core.stats import JudgedDecision, RunStats, percentiles_ms
+from recycle_sorter.ros.graph import Graph
+from recycle_sorter.ros.monitor import MonitorNode
+from recycle_sorter.ros.runner import make_executor
+from recycle_sorter.ros.transport import use_shipped_transport
+from recycle_sorter_msgs.msg import DiverterCommand
+
+
+class Display(Protocol):
+    """Shows a run to people."""
+
+    def started(self, model_id: str, engine: str, precision: str, source: str) -> None:
+        """The graph is up."""
+        ...
+
+    def frame(self, stats: RunStats) -> None:
+        """A frame was classified."""
+        ...
+
+    def decision(self, judged: JudgedDecision, diverter: str, position_rad: float) -> None:
+        """An item was decided and its diverter commanded."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """What to run.
+
+    Attributes:
+        settings: Parameter values by name, over those of ``params_file``.
+        params_file: YAML with the nodes' parameters; the launch file's.
+        namespace: Of all nodes.
+        record: Folder of a bag to write; empty for none.
+        duration_sec: End after so long; 0 for the source's own end.
+    """
+
+    params_file: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    namespace: str = ""
+    record: str = ""
+    duration_sec: float = 0.0
+
+
+def run_session(options: SessionOptions, display: Display) -> dict[str, Any]:
+    """Brings the graph up, runs it to its end, and takes it down.
+
+    Args:
+        options: What to run.
+        display: Told of everything as it happens.
+
+    Returns:
+        The summary (``RunStats.summary``), also after Ctrl-C.
+
+    Raises:
+        SorterError: If a node refuses to start or the source fails for good.
+    """
+    use_shipped_transport()
+    args = ["--ros-args", "--params-file", options.params_file, "--log-level", "warn"]
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        graph = Graph(make_executor(), options.settings, options.namespace, options.record)
+        try:
+            return _watch(graph, options, display)
+        finally:
+            graph.stop()
+    finally:
+        rclpy.try_shutdown()
+
+
+def _watch(graph: Graph, options: SessionOptions, display: Display) -> dict[str, Any]:
+    def on_decision(judged: JudgedDecision, command: DiverterCommand) -> None:
+        display.decision(judged, command.diverter, command.position_rad)
+
+    node_options = {"namespace": options.namespace} if options.namespace else {}
+    monitor = MonitorNode(on_decision, display.frame, **node_options)
+    graph.add(monitor)
+    graph.start()
+    monitor.lossless = graph.camera.is_lossless
+    graph.drain(lambda: monitor.model is not None)
+    engine = graph.classifier.engine
+    model_id = graph.classifier.model_id
+    display.started(model_id, engine.name, engine.precision, graph.camera.source_name)
+    with _interrupted_by_signals(graph.camera.interrupt):
+        _spin(graph.executor, graph.camera.finished, options.duration_sec)
+    _finish(graph, monitor)
+    counters = graph.camera.pump.counters
+    return monitor.stats.summary(
+        frames_published=counters.published,
+        model_id=model_id,
+        engine=engine.name,
+        precision=engine.precision,
+        engine_ms=percentiles_ms([round(sec * 1e9) for sec in monitor.inference_sec]),
+        counts=graph.actuator.sorter.counts(),
+    )
+
+
+def _spin(executor: Executor, finished: Future[None], duration_sec: float) -> None:
+    executor.spin_until_future_complete(finished, duration_sec or None)
+    if finished.done():
+        finished.result()
+
+
+@contextmanager
+def _interrupted_by_signals(interrupt: Callable[[], None]) -> Iterator[None]:
+    """Lets Ctrl-C end the run as the source's own end does, so that its account is written.
+
+    A second Ctrl-C ends it at once.
+    """
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, before[signal.Signals(number)])
+        interrupt()
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, on_signal) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _finish(graph: Graph, monitor: MonitorNode) -> None:
+    graph.camera.stop()
+    published = graph.camera.pump.counters.published
+    graph.drain(lambda: monitor.stats.frames_classified >= published)
+    graph.actuator.finish()
+    commands = graph.actuator.sorter.counters
+    graph.drain(lambda: len(monitor.stats.decisions) >= commands.commands)
