@@ -25,7 +25,12 @@ from typing import Any, Final, NoReturn
 
 from recycle_sorter.core.errors import InvalidInputError, ModelError
 from recycle_sorter.core.materials import require_materials
-from recycle_sorter.inference.manifest import is_plain_name, verify_manifest
+from recycle_sorter.inference.manifest import (
+    MANIFEST_NAME,
+    is_plain_name,
+    sha256_of,
+    verify_manifest,
+)
 from recycle_sorter.vision.preprocessing import PreprocessingSpec
 
 BUNDLE_NAME: Final = "bundle.json"
@@ -82,6 +87,7 @@ class ModelBundle:
         output_name: Name of the network's only output.
         figures: What was measured on the model (data set, accuracy, date, ...).
         licence: SPDX name of the licence of the weights.
+        manifest_sha256: Hex sha256 of the manifest, which pins every byte of the bundle.
         started_from: Weights that the training started from; may be empty.
     """
 
@@ -96,6 +102,7 @@ class ModelBundle:
     output_name: str
     figures: Mapping[str, Any]
     licence: str
+    manifest_sha256: str
     started_from: str = ""
 
     @classmethod
@@ -218,6 +225,7 @@ def _build(folder: Path, fields: Mapping[str, Any], digests: Mapping[str, str]) 
         temperature=_temperature(fields["temperature"]),
         networks=MappingProxyType(networks),
         figures=MappingProxyType(figures),
+        manifest_sha256=sha256_of(folder / MANIFEST_NAME),
         started_from=started_from,
         **texts,
     )

@@ -61,7 +61,8 @@ class OpenVinoEngine:
         except RuntimeError as error:
             raise ModelError(
                 f"{graph}: OpenVINO {ov.__version__} cannot load it for an input of "
-                f"{bundle.input_shape}: {one_line(error)}. Fix: export the bundle again, or update openvino"
+                f"{bundle.input_shape}: {one_line(error)}. "
+                f"Fix: export the bundle again, or update openvino"
             ) from error
         self._input_shape = bundle.input_shape
         self._request: ov.InferRequest | None = compiled.create_infer_request()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,8 @@ def test_a_good_bundle_says_what_it_is(folder: Path) -> None:
     assert bundle.temperature == 1.0
     assert bundle.model_id.startswith("mean_colour-")
     assert bundle.figures["accuracy"] == 1.0
+    manifest = (folder / "MANIFEST.sha256").read_bytes()
+    assert bundle.manifest_sha256 == hashlib.sha256(manifest).hexdigest()
     assert set(bundle.networks) == {"fp32"}
     assert bundle.networks["fp32"].graph.is_file()
 
