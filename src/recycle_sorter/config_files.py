@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the project's YAML files strictly: a key given twice is an error, not the last one's win."""
+"""Reads the project's YAML files strictly: a key given twice is an error."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -13,28 +13,38 @@ from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.routing import Routing
 from recycle_sorter.core.routing_file import parse_routing
 
+MAX_BYTES = 1 << 20
+_MERGE_TAG = "tag:yaml.org,2002:merge"
+# PyYAML lets its constructors' own errors out: `2026-99-99`, `!!bool maybe`, `[[[[...` and others.
+_CONSTRUCTOR_ERRORS = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
 
 class _StrictLoader(yaml.SafeLoader):
-    """SafeLoader that refuses doubled keys, which YAML forbids and PyYAML lets pass."""
+    """SafeLoader that refuses doubled keys, which YAML forbids and PyYAML lets pass.
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Hashable] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, Hashable) and key in seen:
-                raise InvalidInputError(
-                    str(key), f"twice (line {key_node.start_mark.line + 1})", "each key once",
-                    "remove one",
-                )  # fmt: skip
-            seen.add(key)
-        return super().construct_mapping(node, deep=deep)
+    Merge keys (``<<``) are refused too: a few lines of them expand to gigabytes.
+    """
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen: set[str] = set()
+        for key, _ in node.value:
+            line = f"line {key.start_mark.line + 1}"
+            if not isinstance(key, yaml.ScalarNode):
+                raise InvalidInputError(line, "a list or mapping as a key", "a name as a key")
+            if key.tag == _MERGE_TAG:
+                raise InvalidInputError("<<", line, "no merge keys", "write the entries out")
+            if key.value in seen:
+                raise InvalidInputError(key.value, f"twice ({line})", "each key once", "remove one")
+            seen.add(key.value)
+        return node
 
 
 def load_yaml(path: str | Path) -> Any:
     """Reads a YAML file.
 
     Args:
-        path: The file.
+        path: The file; ``~`` stands for the home folder. At most ``MAX_BYTES``.
 
     Returns:
         What it holds: mappings, lists, text, numbers.
@@ -42,14 +52,16 @@ def load_yaml(path: str | Path) -> Any:
     Raises:
         InvalidInputError: If it cannot be read, is not YAML, or gives a key twice.
     """
-    try:
-        text = Path(path).expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInputError(str(path), str(error), "a readable YAML file") from error
+    text = _read(path)
     try:
         return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader, made stricter
-    except yaml.YAMLError as error:
-        raise InvalidInputError(str(path), str(error), "valid YAML") from error
+    except InvalidInputError:
+        raise
+    except yaml.MarkedYAMLError as error:
+        raise InvalidInputError(str(path), _where(error), "valid YAML") from error
+    except (yaml.YAMLError, *_CONSTRUCTOR_ERRORS) as error:
+        what = str(error) or type(error).__name__
+        raise InvalidInputError(str(path), what, "valid YAML") from error
 
 
 def load_routing(path: str | Path) -> Routing:
@@ -59,3 +71,30 @@ def load_routing(path: str | Path) -> Routing:
         InvalidInputError: Naming the faulty key.
     """
     return parse_routing(load_yaml(path))
+
+
+def _read(path: str | Path) -> str:
+    expected = "a readable YAML file"
+    try:
+        file = Path(path).expanduser()
+        is_regular = stat.S_ISREG(file.stat().st_mode)  # a pipe or /dev/zero would never end
+        data = _head(file) if is_regular else b""
+        text = data.decode("utf-8")
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InvalidInputError(str(path), str(error), expected, "check the path") from error
+    if not is_regular:
+        raise InvalidInputError(str(path), "a folder or device", expected, "check the path")
+    if len(data) > MAX_BYTES:
+        raise InvalidInputError(str(path), "a larger file", f"at most {MAX_BYTES} bytes")
+    return text
+
+
+def _head(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return stream.read(MAX_BYTES + 1)
+
+
+def _where(error: yaml.MarkedYAMLError) -> str:
+    mark = error.problem_mark
+    at = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return f"{at}{error.problem}"

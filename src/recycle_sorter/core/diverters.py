@@ -25,8 +25,14 @@ class DiverterSnapshot:
     detail: str
 
 
+# How long after a fault the way home is tried again.
+RETRY_SEC = 1.0
+
+
 @dataclass(slots=True)
 class _Motion:
+    """One diverter's way; ``home_at_ns`` is when it goes home, or tries to again after a fault."""
+
     snapshot: DiverterSnapshot
     arrive_ns: int = 0
     home_at_ns: int | None = None
@@ -45,13 +51,13 @@ class DiverterBank:
     _motions: dict[str, _Motion] = field(default_factory=dict)
     _changed: dict[str, DiverterSnapshot] = field(default_factory=dict)
     _held: DiverterStatus | None = None
+    _held_why: str = ""
 
     def __post_init__(self) -> None:
         missing = [name for name in self.specs if name not in self.driver.diverters]
         if missing:
-            raise InvalidInputError(
-                "diverters", missing, f"diverters of the driver ({', '.join(self.driver.diverters)})"
-            )
+            known = ", ".join(self.driver.diverters)
+            raise InvalidInputError("diverters", missing, f"diverters of the driver ({known})")
         for name in self.specs:
             snapshot = DiverterSnapshot(name, DiverterStatus.NEUTRAL, math.nan, 0, 0, "started")
             self._motions[name] = _Motion(snapshot)
@@ -90,7 +96,7 @@ class DiverterBank:
         try:
             motion.arrive_ns = self.driver.move(command.diverter, command.position_rad, now_ns)
         except (DriverError, InvalidInputError) as error:
-            self._fault(command.diverter, error)
+            self._fault(command.diverter, error, now_ns)
             return False
         motion.is_homing = False
         motion.home_at_ns = motion.arrive_ns + round(command.dwell_sec * NS_PER_SEC)
@@ -109,7 +115,8 @@ class DiverterBank:
         for name, motion in self._motions.items():
             if motion.snapshot.status is DiverterStatus.MOVING and now_ns >= motion.arrive_ns:
                 if motion.is_homing:
-                    self._set(name, self._held or DiverterStatus.NEUTRAL, "home", item_id=0)
+                    status = self._held or DiverterStatus.NEUTRAL
+                    self._set(name, status, self._held_why or "home", item_id=0)
                 else:
                     self._set(name, DiverterStatus.DIVERTING, "in position")
             if motion.home_at_ns is not None and now_ns >= motion.home_at_ns:
@@ -117,17 +124,21 @@ class DiverterBank:
 
     def hold_home(self, status: DiverterStatus, detail: str, now_ns: int) -> None:
         """Sends every diverter home and refuses commands until ``release``."""
-        self._held = status
+        self._held, self._held_why = status, detail
         for name in self._motions:
             self._go_home(name, now_ns, detail)
             if self._motions[name].snapshot.status is not DiverterStatus.FAULT:
                 self._set(name, status, detail, item_id=0)
 
-    def release(self, detail: str) -> None:
-        """Follows commands again."""
-        self._held = None
-        for name in self._motions:
-            self._set(name, DiverterStatus.NEUTRAL, detail, item_id=0)
+    def release(self, detail: str, now_ns: int) -> None:
+        """Follows commands again; a diverter at fault stays so until it is home."""
+        self._held, self._held_why = None, ""
+        for name, motion in self._motions.items():
+            if motion.snapshot.status is DiverterStatus.FAULT:
+                continue
+            is_home = now_ns >= motion.arrive_ns
+            status = DiverterStatus.NEUTRAL if is_home else DiverterStatus.MOVING
+            self._set(name, status, detail, item_id=0)
 
     def close(self) -> None:
         """Frees the driver."""
@@ -140,18 +151,18 @@ class DiverterBank:
         try:
             motion.arrive_ns = self.driver.move(name, self.specs[name].home_rad, now_ns)
         except (DriverError, InvalidInputError) as error:
-            self._fault(name, error)
+            self._fault(name, error, now_ns)
             return
         self._set(name, DiverterStatus.MOVING, detail)
 
-    def _fault(self, name: str, error: Exception) -> None:
-        self._motions[name].home_at_ns = None
-        self._set(name, DiverterStatus.FAULT, str(error))
+    def _fault(self, name: str, error: Exception, now_ns: int) -> None:
+        self._motions[name].home_at_ns = now_ns + round(RETRY_SEC * NS_PER_SEC)
+        self._set(name, DiverterStatus.FAULT, str(error) or type(error).__name__)
 
     def _position(self, name: str, now_ns: int) -> float:
         try:
             return self.driver.position_rad(name, now_ns)
-        except DriverError:
+        except (DriverError, InvalidInputError):
             return math.nan
 
     def _set(

@@ -3,6 +3,13 @@
 
 from __future__ import annotations
 
+import reprlib
+
+# Values come from outside: a YAML file of a few lines can describe gigabytes (aliases of aliases).
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 100
+_SHORT.maxlevel = 3
+
 
 class SorterError(Exception):
     """Base of every error this project raises on purpose."""
@@ -23,10 +30,11 @@ class InvalidInputError(SorterError, ValueError):
         self.value = value
         self.expected = expected
         self.fix = fix
-        super().__init__(self._text())
+        # All four, so that the error survives the way out of a worker process (pickle).
+        super().__init__(field, value, expected, fix)
 
-    def _text(self) -> str:
-        shown = repr(self.value)
+    def __str__(self) -> str:
+        shown = _SHORT.repr(self.value)
         if len(shown) > 120:
             shown = shown[:117] + "..."
         text = f"{self.field}: got {shown}, expected {self.expected}"

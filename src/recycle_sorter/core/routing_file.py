@@ -52,6 +52,8 @@ def parse_routing(data: object) -> Routing:
     _check_shared_positions(bins)
     defaults = _mapping(top.get("defaults", {}), "defaults")
     _only(defaults, _DEFAULT_KEYS, "defaults.")
+    for key in defaults:
+        _number(defaults, key, "defaults", 0.0, 1.0)
     rules_in = _mapping(_need(top, "materials", ""), "materials")
     if not rules_in:
         raise InvalidInputError("materials", {}, "one or more materials")
@@ -62,7 +64,7 @@ def parse_routing(data: object) -> Routing:
             "reject_bin",
             reject_bin,
             "the bin at the end (one without diverter), where items fall when nothing moves",
-            "name a bin with `diverter: \"\"`",
+            'name a bin with `diverter: ""`',
         )
     return Routing(rules, bins, diverters, reject_bin)
 
@@ -91,17 +93,18 @@ def _bin(data: object, where: str, diverters: Mapping[str, DiverterSpec]) -> Bin
     name = _text(entry, "name", where)
     diverter = _need(entry, "diverter", f"{where}.")
     if diverter == "":
-        if entry.get("position_rad", 0.0) != 0.0:
+        angle = entry.get("position_rad", 0.0)
+        if isinstance(angle, bool) or angle != 0.0:
             raise InvalidInputError(
-                f"{where}.position_rad", entry["position_rad"], "no angle without a diverter"
+                f"{where}.position_rad", angle, "no angle without a diverter", "remove it"
             )
         return BinSpec(name, "", 0.0)
-    if diverter not in diverters:
+    if not isinstance(diverter, str) or diverter not in diverters:
         known = ", ".join(diverters) or "none listed"
         raise InvalidInputError(
-            f"{where}.diverter", diverter, f"one of `diverters` ({known}) or \"\"", "add it there"
+            f"{where}.diverter", diverter, f'one of `diverters` ({known}) or ""', "add it there"
         )
-    spec = diverters[str(diverter)]
+    spec = diverters[diverter]
     position = _number(entry, "position_rad", where, spec.min_rad, spec.max_rad)
     if position == spec.home_rad:
         raise InvalidInputError(
@@ -115,9 +118,8 @@ def _check_shared_positions(bins: Mapping[str, BinSpec]) -> None:
     for spec in bins.values():
         key = (spec.diverter, spec.position_rad)
         if key in taken:
-            what = f"diverter {spec.diverter!r} at {spec.position_rad} rad" if spec.diverter else (
-                "no diverter (the end)"
-            )
+            at = f"diverter {spec.diverter!r} at {spec.position_rad} rad"
+            what = at if spec.diverter else "no diverter (the end)"
             raise InvalidInputError(
                 f"bins.{spec.name}", what, "a place of its own", f"bin {taken[key]!r} is there"
             )
@@ -156,7 +158,7 @@ def _mapping(value: object, where: str) -> Mapping[str, Any]:
 
 def _list(top: Mapping[str, Any], key: str) -> Sequence[object]:
     value = _need(top, key, "")
-    if isinstance(value, str) or not isinstance(value, Sequence):
+    if isinstance(value, str | bytes) or not isinstance(value, Sequence):
         raise InvalidInputError(key, value, "a list")
     return value
 
@@ -170,9 +172,8 @@ def _need(entry: Mapping[str, Any], key: str, prefix: str) -> Any:
 def _only(entry: Mapping[str, Any], known: set[str], prefix: str) -> None:
     for key in entry:
         if key not in known:
-            raise InvalidInputError(
-                f"{prefix}{key}", entry[key], f"only the keys {', '.join(sorted(known))}", "remove it"
-            )
+            expected = f"one of the keys {', '.join(sorted(known))}"
+            raise InvalidInputError(f"{prefix}{key}", entry[key], expected, "remove it")
 
 
 def _text(entry: Mapping[str, Any], key: str, where: str) -> str:

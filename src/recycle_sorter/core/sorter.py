@@ -7,7 +7,8 @@ drives everything that moves or times out, so that a clock set by an hour fires 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import asdict, dataclass, field
 
 from recycle_sorter.core.diverters import DiverterBank, DiverterSnapshot
 from recycle_sorter.core.errors import InvalidInputError
@@ -33,12 +34,19 @@ class SorterConfig:
     Attributes:
         station: How items are counted.
         stale_timeout_sec: Silence after which diverters go home; 0 switches this off.
-        max_age_sec: Classifications of older pictures are refused; 0 takes any age.
+        max_age_sec: Classifications of older pictures are refused, and commands that are this
+            late are not executed; 0 takes any age.
     """
 
     station: StationConfig = field(default_factory=StationConfig)
     stale_timeout_sec: float = 1.0
     max_age_sec: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("stale_timeout_sec", "max_age_sec"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):  # NaN would switch the watch off unseen
+                raise InvalidInputError(name, value, "a number from 0")
 
 
 @dataclass(slots=True)
@@ -90,11 +98,6 @@ class Sorter:
 
         Commands that are due are executed before this returns, the others wait for ``tick``.
         """
-        self._watch.seen(steady_ns)
-        if self._is_stale:
-            self._is_stale = False
-            if self._is_enabled:
-                self._bank.release("classifications arrive again")
         if not _is_well_formed(seen):
             self.counters.malformed += 1
             return []
@@ -102,7 +105,11 @@ class Sorter:
         if max_age_ns and now_ns - seen.stamp_ns > max_age_ns:
             self.counters.too_old += 1
             return []
-        commands = [self._command(evidence) for evidence in self.station.update(seen)]
+        refused = self.station.counters.stamps_refused
+        complete = self.station.update(seen)
+        if self.station.counters.stamps_refused == refused:
+            self._on_usable(steady_ns)
+        commands = [self._command(evidence) for evidence in complete]
         self._queue(commands, now_ns, steady_ns)
         return commands
 
@@ -119,7 +126,7 @@ class Sorter:
             self.counters.stale_periods += 1
             if self._is_enabled:
                 silence = self._watch.silence_sec(steady_ns)
-                why = f"no classification for {silence:.1f} s"
+                why = f"no usable classification for {silence:.1f} s"
                 self._stop(DiverterStatus.STALE, why, steady_ns)
         self._fire(steady_ns)
         self._bank.tick(steady_ns)
@@ -141,8 +148,18 @@ class Sorter:
         if self._is_stale:
             self._bank.hold_home(DiverterStatus.STALE, "enabled, but no classifications", steady_ns)
         else:
-            self._bank.release(f"enabled: {why}")
+            self._bank.release(f"enabled: {why}", steady_ns)
         return f"enabled: {why}"
+
+    def reconfigure(self, config: SorterConfig) -> None:
+        """Puts other limits in force; items in view and counters stay."""
+        self.config = config
+        self.station.config = config.station
+        self._watch.timeout_sec = config.stale_timeout_sec
+
+    def counts(self) -> dict[str, int]:
+        """All counters by name."""
+        return {**asdict(self.counters), **asdict(self.station.counters)}
 
     def replace_routing(self, routing: Routing) -> str:
         """Puts another routing in force for the items decided from now on.
@@ -151,11 +168,13 @@ class Sorter:
             InvalidInputError: If its diverters are not those of the running one; the driver was
                 set up for these.
         """
-        if routing.diverters != self.routing.diverters:
+        old, new = self.routing.diverters, routing.diverters
+        changed = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+        if changed:
             raise InvalidInputError(
                 "diverters",
-                sorted(routing.diverters),
-                f"the running diverters, unchanged ({', '.join(self.routing.diverters)})",
+                changed,
+                f"the running diverters, unchanged ({', '.join(old)})",
                 "restart the actuator node to change diverters",
             )
         self.routing = routing
@@ -164,6 +183,14 @@ class Sorter:
     def close(self) -> None:
         """Frees the driver."""
         self._bank.close()
+
+    def _on_usable(self, steady_ns: int) -> None:
+        """Notes a sign of life; what was refused is none, however often it comes."""
+        self._watch.seen(steady_ns)
+        if self._is_stale:
+            self._is_stale = False
+            if self._is_enabled:
+                self._bank.release("classifications arrive again", steady_ns)
 
     def _stop(self, status: DiverterStatus, why: str, steady_ns: int) -> int:
         dropped = self._schedule.clear()
@@ -199,9 +226,15 @@ class Sorter:
         return plan(decision, verdict.bin, self.routing)
 
     def _queue(self, commands: list[PlannedCommand], now_ns: int, steady_ns: int) -> None:
+        max_late_ns = self.config.max_age_sec * NS_PER_SEC
         for command in commands:
-            wait_ns = max(0, command.fire_ns - now_ns)
-            self._schedule.add(command, steady_ns + wait_ns)
+            wait_ns = command.fire_ns - now_ns
+            if command.diverter and max_late_ns and -wait_ns > max_late_ns:
+                self.counters.refused += 1  # by now another item may lie there
+                continue
+            # A sender whose clock is ahead must not put the movement off beyond its delay.
+            delay_ns = command.fire_ns - command.decision.stamp_ns
+            self._schedule.add(command, steady_ns + min(max(0, wait_ns), delay_ns))
         self._fire(steady_ns)
 
     def _fire(self, steady_ns: int) -> None:
@@ -216,7 +249,7 @@ def _is_well_formed(seen: Classification) -> bool:
         return True
     values = seen.probabilities
     return (
-        len(values) == len(seen.materials) > 0
+        len(values) == len(seen.materials) == len(set(seen.materials)) > 0
         and all(0.0 <= p <= 1.0 + 1e-6 for p in values)
         and abs(sum(values) - 1.0) < 1e-2
     )

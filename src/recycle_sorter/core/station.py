@@ -8,6 +8,7 @@ one wild frame cannot swing the way a product can).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -41,11 +42,10 @@ class StationConfig:
             if getattr(self, name) < 1:
                 raise InvalidInputError(name, getattr(self, name), "1 or more")
         if self.evidence_frames < self.enter_frames:
-            raise InvalidInputError(
-                "evidence_frames", self.evidence_frames, f"enter_frames ({self.enter_frames}) or more"
-            )
-        if self.reset_gap_sec <= 0:
-            raise InvalidInputError("reset_gap_sec", self.reset_gap_sec, "above 0")
+            least = f"enter_frames ({self.enter_frames}) or more"
+            raise InvalidInputError("evidence_frames", self.evidence_frames, least)
+        if not (math.isfinite(self.reset_gap_sec) and self.reset_gap_sec > 0):
+            raise InvalidInputError("reset_gap_sec", self.reset_gap_sec, "a number above 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +137,12 @@ class Station:
 
     def _present(self, seen: Classification) -> list[ItemEvidence]:
         self.counters.frames_with_item += 1
-        if self._item is None or self._item.materials != seen.materials:
+        if self._item is None:
             self._item = _Item(np.zeros(len(seen.materials)), seen.materials)
         item = self._item
+        if item.materials != seen.materials:  # another model took over: same item, new evidence
+            item.total, item.materials = np.zeros(len(seen.materials)), seen.materials
+            item.frames = 0
         item.absent = 0
         item.frames += 1
         if item.is_decided:
@@ -156,7 +159,8 @@ class Station:
         if self._item is None:
             return []
         self._item.absent += 1
-        if self._item.absent < self.config.exit_frames:
+        has_entered = self._item.id > 0
+        if has_entered and self._item.absent < self.config.exit_frames:
             return []
         return self._leave(stamp_ns)
 
@@ -171,11 +175,12 @@ class Station:
 
     def _decide(self, item: _Item, stamp_ns: int) -> ItemEvidence:
         item.is_decided = True
-        mean = item.total / item.frames
+        mean = np.clip(item.total / item.frames, 0.0, 1.0)  # float32 sums to a little above 1
+        least = min(self.config.min_evidence_frames, self.config.evidence_frames)
         return ItemEvidence(
             item_id=item.id,
             stamp_ns=stamp_ns,
             probabilities=dict(zip(item.materials, mean.tolist(), strict=True)),
             frames=item.frames,
-            is_enough=item.frames >= self.config.min_evidence_frames,
+            is_enough=item.frames >= least,
         )

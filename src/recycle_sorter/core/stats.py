@@ -27,6 +27,7 @@ class JudgedDecision:
     decision: SortDecision
     truth: Truth | None
     latency_ns: int
+    truth_ns: int | None = None  # when that item appeared: ids repeat where a recording loops
 
     @property
     def is_correct(self) -> bool | None:
@@ -48,15 +49,17 @@ class RunStats:
     _truths: list[Truth] = field(default_factory=list)
 
     def on_truth(self, stamp_ns: int, truth: Truth) -> None:
-        """Notes that an item appeared at ``stamp_ns``; stamps come in order."""
-        self._truth_ns.append(stamp_ns)
-        self._truths.append(truth)
+        """Notes that an item appeared at ``stamp_ns``."""
+        index = bisect_right(self._truth_ns, stamp_ns)
+        self._truth_ns.insert(index, stamp_ns)
+        self._truths.insert(index, truth)
 
     def on_decision(self, decision: SortDecision, latency_ns: int) -> JudgedDecision:
         """Notes a decision and finds the item that lay in view by then."""
         index = bisect_right(self._truth_ns, decision.stamp_ns) - 1
         truth = self._truths[index] if index >= 0 else None
-        judged = JudgedDecision(decision, truth, latency_ns)
+        truth_ns = self._truth_ns[index] if index >= 0 else None
+        judged = JudgedDecision(decision, truth, latency_ns, truth_ns)
         self.decisions.append(judged)
         return judged
 
@@ -67,8 +70,8 @@ class RunStats:
             return None
         first: dict[int, bool] = {}
         for judged in self.decisions:
-            if judged.truth is not None:
-                first.setdefault(judged.truth.item_id, bool(judged.is_correct))
+            if judged.truth_ns is not None:
+                first.setdefault(judged.truth_ns, bool(judged.is_correct))
         return sum(first.values())
 
     def summary(self, **more: Any) -> dict[str, Any]:
@@ -83,7 +86,7 @@ class RunStats:
             truth), ``missed`` and ``doubled`` items, ``rejected``, ``by_bin``, ``confusion``
             (rows decided, columns true) and ``latency_ms`` from image stamp to command.
         """
-        decided = [j.truth.item_id for j in self.decisions if j.truth is not None]
+        decided = [j.truth_ns for j in self.decisions if j.truth_ns is not None]
         known = bool(self._truths)
         by_bin: dict[str, int] = {}
         confusion: dict[str, dict[str, int]] = {}
