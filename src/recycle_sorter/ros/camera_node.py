@@ -20,6 +20,7 @@ from recycle_sorter.sources.backoff import Backoff
 from recycle_sorter.sources.factory import SourceConfig, open_source
 from recycle_sorter.sources.pump import FramePump, PumpConfig
 
+_LINGER_SEC = 0.5
 _SOURCE_FIELDS = (
     "uri", "width_px", "height_px", "fps_hz", "mjpeg", "topic", "show_sec", "gap_sec", "seed",
 )  # fmt: skip
@@ -89,6 +90,8 @@ class CameraNode(Node):
                 self._report("nobody listens to camera/image_raw; starting all the same", False)
             self.get_logger().info(f"publishing {self._source.name}")
             self.pump.run()
+            # A process that exits takes its shared memory along, with the last frames in it.
+            self._stop.wait(_LINGER_SEC)
         except SorterError as error:
             self.finished.set_exception(error)
         except Exception as error:  # the thread's last resort: whoever spins must hear of it

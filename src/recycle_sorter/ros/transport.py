@@ -12,14 +12,26 @@ from recycle_sorter.paths import share_file
 
 DISCOVERY = "ROS_AUTOMATIC_DISCOVERY_RANGE"
 PROFILES = "FASTDDS_DEFAULT_PROFILES_FILE"
+# Its name before Fast DDS 3; a user may still set it.
+OLD_PROFILES = "FASTRTPS_DEFAULT_PROFILES_FILE"
+
+
+def shipped_environment() -> dict[str, str]:
+    """The variables that the user has left unset.
+
+    They keep discovery on loopback and give Fast DDS room for whole pictures: with its default of
+    512 KB of shared memory it cuts each picture to pieces and sends them over UDP, where
+    best-effort loses most frames. Whoever opens discovery to other machines needs a profile
+    without the loopback limit too, and gets Fast DDS's own.
+    """
+    found = {}
+    if os.environ.get(DISCOVERY, "LOCALHOST") == "LOCALHOST":
+        found[DISCOVERY] = "LOCALHOST"
+        if PROFILES not in os.environ and OLD_PROFILES not in os.environ:
+            found[PROFILES] = str(share_file("config/fastdds.xml"))
+    return found
 
 
 def use_shipped_transport() -> None:
-    """Keeps discovery on loopback and gives Fast DDS room for whole pictures.
-
-    With its default of 512 KB of shared memory Fast DDS cuts each picture to pieces and sends them
-    over UDP, where best-effort loses most frames.
-    """
-    os.environ.setdefault(DISCOVERY, "LOCALHOST")
-    if PROFILES not in os.environ and "FASTRTPS_DEFAULT_PROFILES_FILE" not in os.environ:
-        os.environ[PROFILES] = str(share_file("config/fastdds.xml"))
+    """Sets ``shipped_environment`` for this process and those it starts."""
+    os.environ.update(shipped_environment())
