@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import array
+
 import numpy as np
 from cv_bridge import CvBridge, CvBridgeError
 from sensor_msgs.msg import Image
@@ -10,9 +12,8 @@ from sensor_msgs.msg import Image
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.types import Frame
 from recycle_sorter.ros.conversions import time_to_ns
-from recycle_sorter.vision.image_checks import check_image, view_pixels
+from recycle_sorter.vision.image_checks import ImageLayout, check_image, to_frame
 
-_IN_PLACE = frozenset({"bgr8", "rgb8", "mono8"})
 _bridge = CvBridge()
 
 
@@ -37,10 +38,33 @@ def image_to_frame(message: Image) -> Frame:
         len(message.data),
     )
     stamp_ns = time_to_ns(message.header.stamp)
-    if message.encoding in _IN_PLACE:
-        return Frame(stamp_ns, view_pixels(message.data, layout), message.encoding)
+    if layout.is_in_place:
+        return to_frame(message.data, layout, stamp_ns)
     try:
-        pixels = _bridge.imgmsg_to_cv2(message, desired_encoding="bgr8")
-    except CvBridgeError as error:
-        raise InvalidInputError("encoding", message.encoding, "one that cv_bridge knows") from error
+        pixels = _bridge.imgmsg_to_cv2(_compact(message, layout), desired_encoding="bgr8")
+    except (CvBridgeError, KeyError):  # encodings it does not know; PyPI's raises a bare KeyError
+        return to_frame(message.data, layout, stamp_ns)
     return Frame(stamp_ns, np.asarray(pixels, dtype=np.uint8), "bgr8")
+
+
+def _compact(message: Image, layout: ImageLayout) -> Image:
+    """The same picture without row padding and little-endian.
+
+    PyPI's cv_bridge ignores ``step`` and cannot swap bytes under numpy 2.
+    """
+    row_bytes = layout.width_px * layout.spec.channels * layout.spec.sample_bytes
+    rows = np.frombuffer(message.data, np.uint8).reshape(layout.height_px, layout.step_bytes)
+    samples = np.ascontiguousarray(rows[:, :row_bytes]).view(f"u{layout.spec.sample_bytes}")
+    if layout.is_bigendian:
+        samples = samples.byteswap()
+    data = array.array("B")
+    data.frombytes(samples.tobytes())
+    return Image(
+        header=message.header,
+        height=message.height,
+        width=message.width,
+        encoding=message.encoding,
+        is_bigendian=0,
+        step=row_bytes,
+        data=data,
+    )
