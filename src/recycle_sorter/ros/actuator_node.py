@@ -6,8 +6,6 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from rclpy.node import Node
-
 from recycle_sorter.config_files import load_routing
 from recycle_sorter.core.diverters import DiverterSnapshot
 from recycle_sorter.core.errors import InvalidInputError
@@ -20,11 +18,12 @@ from recycle_sorter.ros import conversions, qos
 from recycle_sorter.ros.diagnostics import OK, WARN, Diagnostics, Report
 from recycle_sorter.ros.parameters import ACTUATOR, declare, reject_bad_sets
 from recycle_sorter.ros.runner import run_node
+from recycle_sorter.ros.sorter_node import SorterNode
 from recycle_sorter_msgs.msg import DiverterCommand, DiverterState, MaterialClassification
 from recycle_sorter_msgs.srv import ReloadRouting, SetEnabled
 
 
-class ActuatorNode(Node):
+class ActuatorNode(SorterNode):
     """Feeds classifications to the core's ``Sorter`` and publishes what it says."""
 
     def __init__(self, **node_options: Any) -> None:
@@ -34,6 +33,7 @@ class ActuatorNode(Node):
         routing = load_routing(self._routing_file)
         driver = open_driver(values["driver"], routing.diverters)
         self.sorter = Sorter(routing, driver, _config(values))
+        self.at_destroy.callback(self.sorter.close)
         self._frame_id = ""
         if not values["enabled"]:
             self.sorter.set_enabled(False, "parameter `enabled`", time.monotonic_ns())
@@ -122,11 +122,6 @@ class ActuatorNode(Node):
         if not self.sorter.is_enabled:
             return WARN, "disabled", values
         return OK, "ready", values
-
-    def destroy_node(self) -> None:
-        """Frees the driver, then the node."""
-        self.sorter.close()
-        super().destroy_node()
 
 
 def _config(values: dict[str, Any]) -> SorterConfig:

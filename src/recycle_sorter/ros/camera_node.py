@@ -7,7 +7,6 @@ import threading
 from dataclasses import asdict
 from typing import Any
 
-from rclpy.node import Node
 from rclpy.task import Future
 
 from recycle_sorter.core.errors import SorterError
@@ -16,6 +15,7 @@ from recycle_sorter.ros.handshake import Handshake
 from recycle_sorter.ros.image_outlet import ImageOutlet, Outgoing
 from recycle_sorter.ros.parameters import CAMERA, declare
 from recycle_sorter.ros.runner import run_node
+from recycle_sorter.ros.sorter_node import SorterNode
 from recycle_sorter.sources.backoff import Backoff
 from recycle_sorter.sources.factory import SourceConfig, open_source
 from recycle_sorter.sources.pump import FramePump, PumpConfig
@@ -26,7 +26,7 @@ _SOURCE_FIELDS = (
 )  # fmt: skip
 
 
-class CameraNode(Node):
+class CameraNode(SorterNode):
     """Reads on a thread of its own; ``finished`` is done when the source has ended."""
 
     def __init__(self, **node_options: Any) -> None:
@@ -39,6 +39,7 @@ class CameraNode(Node):
             SourceConfig(kind=values["source"], **{name: values[name] for name in _SOURCE_FIELDS}),
             self._now_ns,
         )
+        self.at_destroy.callback(self._source.close)
         self._handshake = Handshake(self, values)
         outlet = ImageOutlet(
             self,
@@ -59,6 +60,7 @@ class CameraNode(Node):
         Diagnostics(self, self._report_status, self._source.name)
         self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
         self._thread.start()
+        self.at_destroy.callback(self.stop)
 
     @property
     def is_lossless(self) -> bool:
@@ -78,11 +80,6 @@ class CameraNode(Node):
         """Ends the thread; nothing is published afterwards."""
         self.interrupt()
         self._thread.join(timeout=5.0)
-
-    def destroy_node(self) -> None:
-        """Stops the thread, then the node."""
-        self.stop()
-        super().destroy_node()
 
     def _run(self) -> None:
         try:

@@ -7,7 +7,6 @@ import math
 import time
 from typing import Any
 
-from rclpy.node import Node
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 
@@ -24,11 +23,12 @@ from recycle_sorter.ros.diagnostics import OK, WARN, Diagnostics, Report
 from recycle_sorter.ros.images import image_to_frame
 from recycle_sorter.ros.parameters import CLASSIFIER, declare
 from recycle_sorter.ros.runner import run_node
+from recycle_sorter.ros.sorter_node import SorterNode
 from recycle_sorter.vision.board import BoardConfig, BoardModel
 from recycle_sorter_msgs.msg import MaterialClassification, ModelInfo
 
 
-class ClassifierNode(Node):
+class ClassifierNode(SorterNode):
     """Takes a frame, answers once, under the frame's own header."""
 
     def __init__(self, **node_options: Any) -> None:
@@ -38,6 +38,7 @@ class ClassifierNode(Node):
         routing = load_routing(values["routing"] or share_file("config/routing.yaml"))
         bundle.require_fits(routing.materials)
         engine = create_engine(values["engine"], bundle, values["precision"], values["threads"])
+        self.at_destroy.callback(engine.close)
         self._classifier = MaterialClassifier(bundle, engine, _board(values))
         self._newest: Frame | None = None
         self._problem = ""
@@ -125,11 +126,6 @@ class ClassifierNode(Node):
 
     def _report_status(self) -> Report:
         return (WARN, self._problem, self.counts) if self._problem else (OK, "ready", self.counts)
-
-    def destroy_node(self) -> None:
-        """Frees the engine, then the node."""
-        self._classifier.engine.close()
-        super().destroy_node()
 
 
 def _board(values: dict[str, Any]) -> BoardModel | None:

@@ -9,7 +9,6 @@ import numpy as np
 from cv_bridge import CvBridge, CvBridgeError
 from sensor_msgs.msg import Image
 
-from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.types import Frame
 from recycle_sorter.ros.conversions import time_to_ns
 from recycle_sorter.vision.image_checks import ImageLayout, check_image, to_frame

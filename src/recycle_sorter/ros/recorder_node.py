@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rclpy.node import Node
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.rosbag2.errors import WriterError
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -21,6 +20,7 @@ from recycle_sorter.ros import qos
 from recycle_sorter.ros.definitions import typestore
 from recycle_sorter.ros.parameters import RECORDER, declare
 from recycle_sorter.ros.runner import run_node
+from recycle_sorter.ros.sorter_node import SorterNode
 from recycle_sorter_msgs.msg import (
     DiverterCommand,
     DiverterState,
@@ -44,7 +44,7 @@ _PICTURES: dict[str, tuple[tuple[Any, str, Any], ...]] = {
 }
 
 
-class RecorderNode(Node):
+class RecorderNode(SorterNode):
     """Subscribes to everything the sorter says and writes it down."""
 
     def __init__(self, **node_options: Any) -> None:
@@ -62,6 +62,7 @@ class RecorderNode(Node):
             raise InvalidInputError(
                 "output", str(output), f"a new folder ({error})", fix
             ) from error
+        self.at_destroy.callback(self._writer.close)
         store = typestore()
         for kind, topic, profile in (*_TOPICS, *_PICTURES[values["images"]]):
             type_name = f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
@@ -75,12 +76,6 @@ class RecorderNode(Node):
     def _write(self, connection: Any, data: bytes) -> None:
         self._writer.write(connection, int(self.get_clock().now().nanoseconds), data)
         self.messages += 1
-
-    def destroy_node(self) -> None:
-        """Closes the bag, then the node."""
-        self._writer.close()
-        self.get_logger().info(f"recorded {self.messages} messages")
-        super().destroy_node()
 
 
 def main(args: list[str] | None = None) -> int:
