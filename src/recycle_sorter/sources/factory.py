@@ -92,6 +92,7 @@ def guess_kind(uri: str) -> str:
         InvalidInputError: If nothing is there.
     """
     from recycle_sorter.sources.bag import is_bag
+    from recycle_sorter.sources.pictures import SUFFIXES
 
     if uri.isdecimal() or uri.startswith("/dev/"):
         return "usb"
@@ -105,7 +106,8 @@ def guess_kind(uri: str) -> str:
         )
     if is_bag(path):
         return "bag"
-    return "images" if path.is_dir() else "video"
+    is_picture = path.suffix.lower() in SUFFIXES
+    return "images" if path.is_dir() or is_picture else "video"
 
 
 def _open_usb(config: SourceConfig, clock_ns: Callable[[], int]) -> NoticingSource:

@@ -43,9 +43,14 @@ def find_pictures(folder: Path) -> list[Picture]:
 
     ``<folder>/<material>/<file>`` tells the material; a file in the folder itself has none.
 
+    Args:
+        folder: The folder; a single picture will do as well.
+
     Raises:
         SourceError: If there is no such folder or it holds no picture.
     """
+    if folder.is_file():
+        return [Picture(folder, folder.name)]
     if not folder.is_dir():
         raise SourceError(f"{folder} is not a folder. Fix: give a folder of pictures")
     found = []

@@ -145,17 +145,16 @@ class UsbSource:
         for _ in range(_MAX_BAD_FRAMES):
             try:
                 if not capture.grab():
-                    self._lose("gave no frame (unplugged, or its USB bus is too busy)")
+                    raise self._loss("gave no frame (unplugged, or its USB bus is too busy)")
                 stamp_ns = self._stamp_ns(capture)
                 is_good, pixels = capture.retrieve()
             except cv2.error as error:
-                self._lose(f"failed: {error.err or error}")
+                raise self._loss(f"failed: {error.err or error}") from error
             if is_good and _is_picture(pixels):
                 encoding = "mono8" if pixels.ndim == 2 else "bgr8"
                 return Frame(stamp_ns, np.ascontiguousarray(pixels), encoding)
             self._bad_frames += 1
-        self._lose(f"gave {_MAX_BAD_FRAMES} undecodable frames in a row")
-        return None
+        raise self._loss(f"gave {_MAX_BAD_FRAMES} undecodable frames in a row")
 
     def reopen(self) -> None:
         """Opens the camera again (see ``FrameSource``)."""
@@ -210,9 +209,9 @@ class UsbSource:
         self._last_ns = max(stamp_ns, self._last_ns + 1)
         return self._last_ns
 
-    def _lose(self, why: str) -> None:
+    def _loss(self, why: str) -> SourceError:
         self._release()
-        raise SourceError(f"camera {self.name} was lost: it {why}")
+        return SourceError(f"camera {self.name} was lost: it {why}")
 
     def _release(self) -> None:
         if self._capture is not None:
