@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from support.pictures import FakeCapture, item_picture, write_folder, write_video
+from support.source_data import FakeCapture, item_picture, write_folder, write_video
 
 from recycle_sorter.core.errors import SourceError
 from recycle_sorter.core.ports import FrameSource

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from support.pictures import write_folder
+from support.source_data import write_folder
 from typer.testing import CliRunner, Result
 
 from recycle_sorter.cli.make_bag_cmd import make_bag

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.pictures import (
+from support.source_data import (
     compressed_message,
     image_message,
     item_picture,

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import yaml
 from rosbags.highlevel import AnyReader
-from support.pictures import item_picture, jpeg_bytes
+from support.source_data import item_picture, jpeg_bytes
 
 from recycle_sorter.core.errors import InvalidInputError, SourceError
 from recycle_sorter.core.types import Frame, Truth

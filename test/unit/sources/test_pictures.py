@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.pictures import item_picture, jpeg_bytes, write_folder
+from support.source_data import item_picture, jpeg_bytes, write_folder
 
 from recycle_sorter.core.errors import InvalidInputError, SourceError
 from recycle_sorter.sources.pictures import (

@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from support.pictures import BOARD_BGR, item_picture, jpeg_bytes, write_folder
+from support.source_data import BOARD_BGR, item_picture, jpeg_bytes, write_folder
 
 from recycle_sorter.core.errors import InvalidInputError, SourceError
 from recycle_sorter.core.types import Frame

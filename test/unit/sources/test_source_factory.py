@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.pictures import item_picture, write_folder, write_video
+from support.source_data import item_picture, write_folder, write_video
 
 from recycle_sorter.core.errors import InvalidInputError, SourceError
 from recycle_sorter.core.types import Frame

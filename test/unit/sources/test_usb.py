@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from support.pictures import FakeCapture, item_picture
+from support.source_data import FakeCapture, item_picture
 
 from recycle_sorter.core.errors import SourceError
 from recycle_sorter.sources import usb

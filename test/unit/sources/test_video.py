@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.pictures import write_video
+from support.source_data import write_video
 
 from recycle_sorter.core.errors import SourceError
 from recycle_sorter.sources.video import VideoSource
