@@ -35,7 +35,8 @@ class _StrictLoader(yaml.SafeLoader):
             if key.tag == _MERGE_TAG:
                 raise InvalidInputError("<<", line, "no merge keys", "write the entries out")
             if key.value in seen:
-                raise InvalidInputError(key.value, f"twice ({line})", "each key once", "remove one")
+                shown = key.value.strip() or repr(key.value)
+                raise InvalidInputError(shown, f"twice ({line})", "each key once", "remove one")
             seen.add(key.value)
         return node
 
@@ -52,16 +53,31 @@ def load_yaml(path: str | Path) -> Any:
     Raises:
         InvalidInputError: If it cannot be read, is not YAML, or gives a key twice.
     """
-    text = _read(path)
+    return parse_yaml(_read(path), str(path))
+
+
+def parse_yaml(text: str, name: str) -> Any:
+    """Reads YAML from a text.
+
+    Args:
+        text: What stands in the file.
+        name: How errors call it.
+
+    Returns:
+        What it holds: mappings, lists, text, numbers.
+
+    Raises:
+        InvalidInputError: If it is not YAML, or gives a key twice.
+    """
     try:
         return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader, made stricter
     except InvalidInputError:
         raise
     except yaml.MarkedYAMLError as error:
-        raise InvalidInputError(str(path), _where(error), "valid YAML") from error
+        raise InvalidInputError(name, _where(error), "valid YAML") from error
     except (yaml.YAMLError, *_CONSTRUCTOR_ERRORS) as error:
         what = str(error) or type(error).__name__
-        raise InvalidInputError(str(path), what, "valid YAML") from error
+        raise InvalidInputError(name, what, "valid YAML") from error
 
 
 def load_routing(path: str | Path) -> Routing:

@@ -173,7 +173,8 @@ def _only(entry: Mapping[str, Any], known: set[str], prefix: str) -> None:
     for key in entry:
         if key not in known:
             expected = f"one of the keys {', '.join(sorted(known))}"
-            raise InvalidInputError(f"{prefix}{key}", entry[key], expected, "remove it")
+            shown = key if isinstance(key, str) and key.strip() else repr(key)
+            raise InvalidInputError(f"{prefix}{shown}", entry[key], expected, "remove it")
 
 
 def _text(entry: Mapping[str, Any], key: str, where: str) -> str:

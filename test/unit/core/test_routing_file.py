@@ -142,6 +142,8 @@ def test_what_is_no_mapping_is_refused(data: object) -> None:
         (("materials", ""), {"bin": "glass"}, "materials"),
         (("colour",), "green", "colour"),
         ((7,), "green", "7"),
+        (("",), "green", "''"),
+        (("defaults", " "), 0.5, "defaults.' '"),
     ],
 )
 def test_a_wrong_value_is_refused_by_its_key(path: Path, value: object, field: str) -> None:
@@ -176,9 +178,7 @@ NOT_A_KEY = st.one_of(
 PLACES = paths(routing_data())
 # Valid without them: a bin at the end is what "" means, and each material may be left out.
 OPTIONAL = {("diverters", i, "delay_sec") for i in (0, 1)} | {
-    path
-    for path in PLACES
-    if path[0] == "materials" and len(path) > 1 and path[2:] != ("bin",)
+    path for path in PLACES if path[0] == "materials" and len(path) > 1 and path[2:] != ("bin",)
 }
 MAPPINGS = [
     path
