@@ -13,6 +13,7 @@ from sensor_msgs.msg import CameraInfo
 from recycle_sorter.core.stats import JudgedDecision, RunStats
 from recycle_sorter.ros import qos
 from recycle_sorter.ros.conversions import message_to_decision, message_to_truth, time_to_ns
+from recycle_sorter.ros.message_info import with_info
 from recycle_sorter_msgs.msg import (
     DiverterCommand,
     GroundTruth,
@@ -55,11 +56,11 @@ class MonitorNode(Node):
         self.lossless = False
         self._published_ns: dict[int, int] = {}
         listen = self.create_subscription
-        listen(CameraInfo, "camera/camera_info", self._camera_info, qos.RESULT)
+        listen(CameraInfo, "camera/camera_info", with_info(self._camera_info), qos.RESULT)
         listen(GroundTruth, "camera/ground_truth", self._ground_truth, qos.RESULT)
         listen(MaterialClassification, "classifier/classification", self._result, qos.RESULT)
         listen(ModelInfo, "classifier/model_info", self._model_info, qos.LATCHED)
-        listen(DiverterCommand, "actuator/diverter_command", self._command, qos.RESULT)
+        listen(DiverterCommand, "actuator/diverter_command", with_info(self._command), qos.RESULT)
 
     def _camera_info(self, message: CameraInfo, info: MessageInfo) -> None:
         self.stats.frames_in += 1
