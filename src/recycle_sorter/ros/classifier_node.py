@@ -25,6 +25,7 @@ from recycle_sorter.ros.parameters import CLASSIFIER, declare
 from recycle_sorter.ros.runner import run_node
 from recycle_sorter.ros.sorter_node import SorterNode
 from recycle_sorter.vision.board import BoardConfig, BoardModel
+from recycle_sorter.vision.preprocessing import ChannelOrder
 from recycle_sorter_msgs.msg import MaterialClassification, ModelInfo
 
 
@@ -36,7 +37,8 @@ class ClassifierNode(SorterNode):
         values = declare(self, CLASSIFIER)
         bundle = ModelBundle.load(values["model"] or share_file("models/resnet18"))
         routing = load_routing(values["routing"] or share_file("config/routing.yaml"))
-        bundle.require_fits(routing.materials)
+        if never := bundle.require_fits(routing.materials):
+            self.get_logger().warning(f"{bundle.model_id} cannot tell {', '.join(never)}")
         engine = create_engine(values["engine"], bundle, values["precision"], values["threads"])
         self.at_destroy.callback(engine.close)
         self._classifier = MaterialClassifier(bundle, engine, _board(values))
@@ -96,7 +98,9 @@ class ClassifierNode(SorterNode):
         elif self._newest is None:
             response.message = "no picture has arrived yet"
         else:
-            board.learn(self._newest.pixels, self._newest.stamp_ns)
+            newest = self._newest
+            order: ChannelOrder = "rgb" if newest.encoding == "rgb8" else "bgr"
+            board.learn(newest.pixels, newest.stamp_ns, order=order)
             response.success = True
             response.message = "what lies in view is the empty board from now on"
         return response

@@ -32,6 +32,9 @@ from recycle_sorter_msgs.msg import (
     MaterialClassification,
 )
 
+_MIN_NS = -(2**31) * NS_PER_SEC
+_MAX_NS = 2**31 * NS_PER_SEC - 1
+
 
 def time_to_ns(stamp: Time) -> int:
     """Nanoseconds since the epoch."""
@@ -39,8 +42,8 @@ def time_to_ns(stamp: Time) -> int:
 
 
 def ns_to_time(stamp_ns: int) -> Time:
-    """A message's time; the seconds must fit 32 bits."""
-    sec, nanosec = divmod(stamp_ns, NS_PER_SEC)
+    """A message's time; beyond what its 32 bits of seconds hold, the nearest that they do."""
+    sec, nanosec = divmod(min(max(stamp_ns, _MIN_NS), _MAX_NS), NS_PER_SEC)
     return Time(sec=sec, nanosec=nanosec)
 
 
