@@ -20,7 +20,6 @@ from recycle_sorter.sources.backoff import Backoff
 from recycle_sorter.sources.factory import SourceConfig, open_source
 from recycle_sorter.sources.pump import FramePump, PumpConfig
 
-_LINGER_SEC = 0.5
 _SOURCE_FIELDS = (
     "uri", "width_px", "height_px", "fps_hz", "mjpeg", "topic", "show_sec", "gap_sec", "seed",
 )  # fmt: skip
@@ -33,7 +32,7 @@ class CameraNode(SorterNode):
         super().__init__("camera_node", **node_options)
         values = declare(self, CAMERA)
         self.finished: Future[None] = Future()
-        self._problem = ""
+        self._problem: tuple[str, int] | None = None
         self._stop = threading.Event()
         self._source = open_source(
             SourceConfig(kind=values["source"], **{name: values[name] for name in _SOURCE_FIELDS}),
@@ -86,9 +85,10 @@ class CameraNode(SorterNode):
             if not self._source.is_live and not self._handshake.await_graph(self._stop):
                 self._report("nobody listens to camera/image_raw; starting all the same", False)
             self.get_logger().info(f"publishing {self._source.name}")
+            self._tell_notices(since=0)
+            known = len(self._source.notices)
             self.pump.run()
-            # A process that exits takes its shared memory along, with the last frames in it.
-            self._stop.wait(_LINGER_SEC)
+            self._tell_notices(since=known)
         except SorterError as error:
             self.finished.set_exception(error)
         except Exception as error:  # the thread's last resort: whoever spins must hear of it
@@ -99,8 +99,13 @@ class CameraNode(SorterNode):
             self.get_logger().info(f"{self._source.name} ended after {count} frames")
             self.finished.set_result(None)
 
+    def _tell_notices(self, since: int) -> None:
+        for notice in self._source.notices[since:]:
+            self.get_logger().warning(f"{self._source.name}: {notice}")
+
     def _report(self, text: str, is_error: bool) -> None:
-        self._problem = text if is_error else ""
+        # With the count of frames: it is over when the next one goes out.
+        self._problem = (text, self.pump.counters.published) if is_error else None
         # One call site each: rclpy ties a call site to one severity.
         if is_error:
             self.get_logger().error(text)
@@ -111,12 +116,13 @@ class CameraNode(SorterNode):
         return int(self.get_clock().now().nanoseconds)
 
     def _report_status(self) -> Report:
-        values = asdict(self.pump.counters)
-        if self._problem:
-            return ERROR, self._problem, values
+        published = self.pump.counters.published
+        values = {**asdict(self.pump.counters), "notices": len(self._source.notices)}
+        if self._problem and self._problem[1] == published:
+            return ERROR, self._problem[0], values
         return OK, "ended" if self.finished.done() else "publishing", values
 
 
 def main(args: list[str] | None = None) -> int:
     """Runs the node until its source ends or it is interrupted."""
-    return run_node(CameraNode, args, lambda node: node.finished)
+    return run_node(CameraNode, args, lambda node: node.finished, linger_sec=0.5)

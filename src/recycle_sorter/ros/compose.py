@@ -10,7 +10,7 @@ from rclpy.executors import ExternalShutdownException
 
 from recycle_sorter.core.errors import SorterError
 from recycle_sorter.ros.graph import Graph
-from recycle_sorter.ros.runner import make_executor
+from recycle_sorter.ros.runner import make_executor, spin
 from recycle_sorter.ros.transport import use_shipped_transport
 
 
@@ -27,9 +27,8 @@ def main(args: list[str] | None = None) -> int:
                 return 2
             try:
                 finished = graph.camera.finished
-                graph.executor.spin_until_future_complete(finished)
+                spin(graph.executor, finished)
                 if finished.done():
-                    finished.result()
                     published = graph.camera.pump.counters.published
                     graph.drain(lambda: graph.classifier.counts["frames"] >= published)
                     graph.actuator.finish()

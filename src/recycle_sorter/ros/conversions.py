@@ -70,12 +70,16 @@ def frame_to_image(frame: Frame, frame_id: str) -> Image:
     )
 
 
-def jpeg_to_message(jpeg: bytes, stamp_ns: int, frame_id: str) -> CompressedImage:
-    """A compressed picture message."""
+def jpeg_to_message(jpeg: bytes, frame: Frame, frame_id: str) -> CompressedImage:
+    """A compressed picture message of a frame, in the words of image_transport's plugin."""
     data = array.array("B")
     data.frombytes(jpeg)
-    return CompressedImage(header=header(stamp_ns, frame_id), format="bgr8; jpeg compressed bgr8",
-                           data=data)  # fmt: skip
+    layout = "mono8" if frame.encoding == "mono8" else "bgr8"
+    return CompressedImage(
+        header=header(frame.stamp_ns, frame_id),
+        format=f"{layout}; jpeg compressed {layout}",
+        data=data,
+    )
 
 
 def camera_info(stamp_ns: int, frame_id: str, width_px: int, height_px: int) -> CameraInfo:

@@ -18,7 +18,7 @@ from recycle_sorter.ros.classifier_node import ClassifierNode
 from recycle_sorter.ros.parameters import ACTUATOR, CAMERA, CLASSIFIER, RECORDER, Param
 from recycle_sorter.ros.recorder_node import RecorderNode
 
-_DRAIN_SEC = 2.0
+_DRAIN_SEC = 0.5
 _PARAMS: dict[type[Node], tuple[Param, ...]] = {
     CameraNode: CAMERA,
     ClassifierNode: CLASSIFIER,
@@ -83,7 +83,7 @@ class Graph:
         self.executor.add_node(node)
 
     def drain(self, is_done: Callable[[], bool]) -> None:
-        """Spins until ``is_done`` or for two seconds: what is under way shall arrive."""
+        """Spins until ``is_done`` or for half a second: what is under way shall arrive."""
         deadline = time.monotonic() + _DRAIN_SEC
         while not is_done() and time.monotonic() < deadline:
             self.executor.spin_once(timeout_sec=0.02)

@@ -63,7 +63,7 @@ class ImageOutlet:
         jpeg = None
         if self._jpegs.get_subscription_count():
             data = frame.jpeg or encode_jpeg(frame, self._quality)
-            jpeg = conversions.jpeg_to_message(data, frame.stamp_ns, self._frame_id)
+            jpeg = conversions.jpeg_to_message(data, frame, self._frame_id)
         return image, info, jpeg, frame.truth
 
     def send(self, message: Outgoing) -> None:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import math
 import sys
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -16,6 +18,7 @@ from recycle_sorter.core.errors import SorterError
 from recycle_sorter.ros.transport import use_shipped_transport
 
 AnyNode = TypeVar("AnyNode", bound=Node)
+_SLICE_SEC = 0.25
 
 
 def make_executor() -> Executor:
@@ -27,17 +30,41 @@ def make_executor() -> Executor:
     return EventsExecutor()
 
 
+def spin(executor: Executor, finished: Future[Any], duration_sec: float = math.inf) -> None:
+    """Spins until ``finished`` is done, its context is shut down, or so long.
+
+    In slices, because the events executor waits without end by a time that overflows in older
+    C++ libraries: it then turns in a circle with its queue locked, and no message gets through.
+    Python sees signals between slices, too.
+
+    Args:
+        executor: Spins its nodes.
+        finished: Its exception, if it has one, is raised here.
+        duration_sec: How long at most.
+    """
+    deadline = time.monotonic() + duration_sec
+    while rclpy.ok() and not finished.done():
+        left_sec = deadline - time.monotonic()
+        if left_sec <= 0:
+            return
+        executor.spin_until_future_complete(finished, min(left_sec, _SLICE_SEC))
+    if finished.done():
+        finished.result()
+
+
 def run_node(
     make: Callable[[], AnyNode],
     args: list[str] | None,
-    finished: Callable[[AnyNode], Future[Any]] | None = None,
+    finished: Callable[[AnyNode], Future[Any]] = lambda _: Future(),
+    linger_sec: float = 0.0,
 ) -> int:
     """Runs one node in this process.
 
     Args:
         make: Makes the node; a ``SorterError`` from it is a refusal to start.
         args: Command line, or None for ``sys.argv``.
-        finished: Gives a future that ends the run; its exception becomes the exit code.
+        finished: Gives a future that ends the run; the default's never does.
+        linger_sec: How long to stay after that end.
 
     Returns:
         0 after an end or an interruption, 1 after an error, 2 if the node refused to start.
@@ -53,13 +80,9 @@ def run_node(
             executor = make_executor()
             executor.add_node(node)
             try:
-                if finished is None:
-                    executor.spin()
-                else:
-                    future = finished(node)
-                    executor.spin_until_future_complete(future)
-                    if future.done():
-                        future.result()
+                spin(executor, finished(node))
+                # A process that exits takes its shared memory along, with the last frames in it.
+                spin(executor, Future(), linger_sec)
             finally:
                 executor.remove_node(node)
                 node.destroy_node()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,14 +12,12 @@ from types import FrameType
 from typing import Any, Protocol
 
 import rclpy
-from rclpy.executors import Executor
 from rclpy.signals import SignalHandlerOptions
-from rclpy.task import Future
 
 from recycle_sorter.core.stats import JudgedDecision, RunStats, percentiles_ms
 from recycle_sorter.ros.graph import Graph
 from recycle_sorter.ros.monitor import MonitorNode
-from recycle_sorter.ros.runner import make_executor
+from recycle_sorter.ros.runner import make_executor, spin
 from recycle_sorter.ros.transport import use_shipped_transport
 from recycle_sorter_msgs.msg import DiverterCommand
 
@@ -98,7 +97,7 @@ def _watch(graph: Graph, options: SessionOptions, display: Display) -> dict[str,
     model_id = graph.classifier.model_id
     display.started(model_id, engine.name, engine.precision, graph.camera.source_name)
     with _interrupted_by_signals(graph.camera.interrupt):
-        _spin(graph.executor, graph.camera.finished, options.duration_sec)
+        spin(graph.executor, graph.camera.finished, options.duration_sec or math.inf)
     _finish(graph, monitor)
     counters = graph.camera.pump.counters
     return monitor.stats.summary(
@@ -109,12 +108,6 @@ def _watch(graph: Graph, options: SessionOptions, display: Display) -> dict[str,
         engine_ms=percentiles_ms([round(sec * 1e9) for sec in monitor.inference_sec]),
         counts=graph.actuator.sorter.counts(),
     )
-
-
-def _spin(executor: Executor, finished: Future[None], duration_sec: float) -> None:
-    executor.spin_until_future_complete(finished, duration_sec or None)
-    if finished.done():
-        finished.result()
 
 
 @contextmanager
