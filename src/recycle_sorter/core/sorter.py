@@ -249,7 +249,7 @@ def _is_well_formed(seen: Classification) -> bool:
         return True
     values = seen.probabilities
     return (
-        len(values) == len(seen.materials) == len(set(seen.materials)) > 0
+        len(values) == len(seen.materials) == len(set(seen.materials))
         and all(0.0 <= p <= 1.0 + 1e-6 for p in values)
         and abs(sum(values) - 1.0) < 1e-2
     )
