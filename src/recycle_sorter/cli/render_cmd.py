@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``recycle-sorter render``: pictures of recyclables, made from seeds."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from recycle_sorter.core.errors import InvalidInputError, SorterError
+from recycle_sorter.core.materials import MATERIALS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from recycle_sorter.render.generate import Job
+
+_EXAMPLES = """
+[bold]Examples[/bold]
+
+recycle-sorter render --out renders --count 6 --station [dim]what the sample bag shows[/dim]
+
+recycle-sorter render --out more --seed 100000 --count 100 --width-px 320 --height-px 240
+--samples 24 [dim]for training; interrupted, the same command goes on[/dim]
+
+recycle-sorter render --out bottles --materials glass,plastic --processes 2
+
+recycle-sorter render --out boards --board-only --count 1 --station
+
+Needs the extra: pip install 'recycle_sorter\\[render]'
+"""
+
+
+def render(
+    out: Annotated[Path, typer.Option(help="Folder to write to; pictures in it are kept.")],
+    seed: Annotated[int, typer.Option(min=0, help="First seed of every material.")] = 1,
+    count: Annotated[int, typer.Option(min=1, help="Pictures a material.")] = 6,
+    materials: Annotated[str, typer.Option(help="Comma-separated.")] = ",".join(MATERIALS),
+    width_px: Annotated[int, typer.Option(min=8, help="Width of a picture.")] = 640,
+    height_px: Annotated[int, typer.Option(min=8, help="Height of a picture.")] = 480,
+    samples: Annotated[
+        int, typer.Option(min=4, help="Samples a pixel; glass and film take twice as many.")
+    ] = 64,
+    processes: Annotated[
+        int, typer.Option(min=1, help="Worker processes; one alone already uses all cores.")
+    ] = 1,
+    station: Annotated[
+        bool, typer.Option("--station", help="The station's fixed camera and its boards.")
+    ] = False,
+    board_only: Annotated[
+        bool, typer.Option("--board-only", help="Empty boards instead of items.")
+    ] = False,
+) -> None:
+    """Renders labelled pictures of recyclables (Mitsuba 3), the same from the same seeds.
+
+    Writes MATERIAL/MATERIAL_SEED.png and truth.csv. A second run goes on where one stopped.
+    """
+    # The renderer is an extra; nothing of it is imported before it is asked for.
+    from recycle_sorter.render import generate
+
+    names = tuple(part.strip() for part in materials.split(",") if part.strip())
+    if not names:
+        raise InvalidInputError("materials", materials, f"some of {', '.join(MATERIALS)}")
+    settings = generate.Settings(
+        out=out,
+        first_seed=seed,
+        count=count,
+        materials=() if board_only else names,
+        width_px=width_px,
+        height_px=height_px,
+        samples=samples,
+        fixed_camera=station,
+    )
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    started_sec = time.monotonic()
+    try:
+        jobs = generate.plan(settings)
+        left = generate.remaining(jobs)
+        console.print(f"{len(left)} of {len(jobs)} pictures to render into {out}", markup=False)
+        _run(left, processes, console)
+    except OSError as error:
+        raise SorterError(f"cannot write below {out}: {error}") from error
+    console.print(f"done in {time.monotonic() - started_sec:.0f} s: {out}", markup=False)
+
+
+render.__doc__ = f"{render.__doc__}\n{_EXAMPLES}"
+
+
+def _run(jobs: Sequence[Job], processes: int, console: Console) -> None:
+    """Renders with a bar on a terminal and a line a picture in a pipe."""
+    from recycle_sorter.render import generate
+
+    if not console.is_terminal:
+        for number, name in enumerate(generate.run(jobs, processes), start=1):
+            console.print(f"{number}/{len(jobs)} {name}", markup=False)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("rendering", total=len(jobs))
+        for name in generate.run(jobs, processes):
+            progress.update(task, advance=1, description=name)

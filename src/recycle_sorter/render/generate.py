@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writing many pictures: a plan, a resumable run over it, a truth table."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+
+from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.render import scene
+from recycle_sorter.render.catalogue import CATALOGUE
+
+TRUTH_NAME = "truth.csv"
+BOARD_FOLDER = "board"
+FIELDS = ("file", "material", "shape", "pose", "seed", "board", "samples")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture to write.
+
+    Attributes:
+        out: folder of the whole run.
+        material: what to render; None is the empty board.
+        seed: the picture's seed.
+        width_px: width.
+        height_px: height.
+        samples: samples a pixel; an item that light passes through gets twice as many.
+        fixed_camera: see `scene.draw_shot`.
+    """
+
+    out: Path
+    material: str | None
+    seed: int
+    width_px: int
+    height_px: int
+    samples: int
+    fixed_camera: bool
+
+    @property
+    def file(self) -> str:
+        """Name of the picture below `out`, with forward slashes."""
+        folder = self.material or BOARD_FOLDER
+        return f"{folder}/{folder}_{self.seed:06d}.png"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run makes.
+
+    Attributes:
+        out: folder to write to.
+        first_seed: seed of the first picture of every material.
+        count: pictures a material.
+        materials: keys of the catalogue, in order; empty makes empty boards only.
+        width_px: width.
+        height_px: height.
+        samples: samples a pixel.
+        fixed_camera: see `scene.draw_shot`.
+    """
+
+    out: Path
+    first_seed: int
+    count: int
+    materials: tuple[str, ...] = tuple(CATALOGUE)
+    width_px: int = 640
+    height_px: int = 480
+    samples: int = 64
+    fixed_camera: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises:
+            InvalidInputError: naming the setting, its value and what was expected.
+        """
+        unknown = [name for name in self.materials if name not in CATALOGUE]
+        if unknown:
+            raise InvalidInputError("materials", unknown, f"some of {', '.join(CATALOGUE)}")
+        limits = (
+            ("first_seed", 0, 999_999),
+            ("count", 1, 100_000),
+            ("width_px", 8, 8192),
+            ("height_px", 8, 8192),
+            ("samples", scene.PASSES, 65_536),
+        )
+        for name, low, high in limits:
+            value = int(getattr(self, name))
+            if not low <= value <= high:
+                raise InvalidInputError(name, value, f"{low} to {high}")
+
+
+def plan(settings: Settings) -> list[Job]:
+    """Return the pictures of a run, material by turns so that an early stop stays balanced."""
+    kinds: Sequence[str | None] = settings.materials or (None,)
+    seeds = range(settings.first_seed, settings.first_seed + settings.count)
+    return [
+        Job(
+            settings.out,
+            kind,
+            seed,
+            settings.width_px,
+            settings.height_px,
+            settings.samples,
+            settings.fixed_camera,
+        )
+        for seed in seeds
+        for kind in kinds
+    ]
+
+
+def remaining(jobs: Iterable[Job]) -> list[Job]:
+    """Return the jobs whose picture or row of truth is missing."""
+    known: dict[Path, set[str]] = {}
+    left = []
+    for job in jobs:
+        if job.out not in known:
+            known[job.out] = _known_files(job.out / TRUTH_NAME)
+        if job.file not in known[job.out] or not (job.out / job.file).is_file():
+            left.append(job)
+    return left
+
+
+def run(jobs: Sequence[Job], processes: int) -> Iterator[str]:
+    """Render the jobs, write pictures and truth; yield each picture's name when it is written.
+
+    Args:
+        jobs: what to render (see `remaining`).
+        processes: worker processes; 1 renders in this one, on all cores.
+
+    Raises:
+        scene.MitsubaMissingError: if Mitsuba is not installed.
+        OSError: if a picture or the table cannot be written.
+    """
+    scene.load_mitsuba()
+    if processes <= 1:
+        for job in jobs:
+            yield _record(job, make_picture(job))
+        return
+    threads = max(1, (os.cpu_count() or 1) // processes)
+    with ProcessPoolExecutor(
+        processes, get_context("spawn"), scene.limit_threads, (threads,)
+    ) as pool:
+        for job, row in zip(jobs, pool.map(make_picture, jobs), strict=True):
+            yield _record(job, row)
+
+
+def make_picture(job: Job) -> dict[str, str]:
+    """Render one job and write its picture; return its row of truth."""
+    shot = scene.draw_shot(job.material, job.seed, fixed_camera=job.fixed_camera)
+    clear = shot.item is not None and scene.is_clear(shot.item)
+    samples = job.samples * 2 if clear else job.samples
+    picture = scene.render(shot, job.width_px, job.height_px, samples)
+    target = job.out / job.file
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_suffix(".part.png")
+    if not cv2.imwrite(str(part), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
+        raise OSError(f"cannot write {part}; check that the folder is writable and not full")
+    # Renamed when whole: an interrupted run never leaves half a picture behind.
+    part.replace(target)
+    return {
+        "file": job.file,
+        "material": job.material or "",
+        "shape": shot.item.shape if shot.item else "",
+        "pose": shot.pose,
+        "seed": str(job.seed),
+        "board": shot.board.name,
+        "samples": str(samples),
+    }
+
+
+def _record(job: Job, row: dict[str, str]) -> str:
+    path = job.out / TRUTH_NAME
+    fresh = not path.is_file()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, FIELDS)
+        if fresh:
+            writer.writeheader()
+        writer.writerow(row)
+    return row["file"]
+
+
+def _known_files(path: Path) -> set[str]:
+    if not path.is_file():
+        return set()
+    with path.open(newline="", encoding="utf-8") as file:
+        return {row["file"] for row in csv.DictReader(file) if row.get("file")}
