@@ -126,9 +126,9 @@ class Harness:
         response = self.call(SetParameters, f"{node_name}/set_parameters", request)
         return response.results[0].successful, response.results[0].reason
 
-    def diagnostics(self) -> list[Any]:
+    def diagnostics(self, publishers: int = 1) -> list[Any]:
         """Collects /diagnostics."""
-        return self.collect(DiagnosticArray, "/diagnostics")
+        return self.collect(DiagnosticArray, "/diagnostics", publishers=publishers)
 
 
 def status_values(array: Any) -> dict[str, str]:

@@ -39,10 +39,7 @@ class ActuatorNode(SorterNode):
             self.sorter.set_enabled(False, "parameter `enabled`", time.monotonic_ns())
         reject_bad_sets(self, ACTUATOR, self._reconfigure)
         self._commands = self.create_publisher(
-            DiverterCommand,
-            "actuator/diverter_command",
-            qos.RESULT,
-            qos_overriding_options=qos.overridable(),
+            DiverterCommand, "actuator/diverter_command", **qos.overridable(qos.RESULT)
         )
         self._states = self.create_publisher(DiverterState, "actuator/diverter_state", qos.LATCHED)
         self.create_service(SetEnabled, "actuator/set_enabled", self._on_set_enabled)
@@ -51,8 +48,7 @@ class ActuatorNode(SorterNode):
             MaterialClassification,
             "classifier/classification",
             self._on_classification,
-            qos.RESULT,
-            qos_overriding_options=qos.overridable(),
+            **qos.overridable(qos.RESULT),
         )
         self.create_timer(1.0 / values["tick_hz"], self._on_tick)
         self.create_timer(1.0, self._publish_all)

@@ -48,8 +48,7 @@ class ClassifierNode(SorterNode):
         self._results = self.create_publisher(
             MaterialClassification,
             "classifier/classification",
-            qos.RESULT,
-            qos_overriding_options=qos.overridable(),
+            **qos.overridable(qos.RESULT),
         )
         self._infos = self.create_publisher(ModelInfo, "classifier/model_info", qos.LATCHED)
         self.create_service(Trigger, "classifier/learn_board", self._on_learn_board)
@@ -58,8 +57,7 @@ class ClassifierNode(SorterNode):
             Image,
             "camera/image_raw",
             self._on_image,
-            qos.image_in(values["lossless"]),
-            qos_overriding_options=qos.overridable(),
+            **qos.overridable(qos.image_in(values["lossless"])),
         )
         self._infos.publish(self._model_info())
         self.get_logger().info(f"{bundle.model_id} on {engine.name} in {engine.precision}")

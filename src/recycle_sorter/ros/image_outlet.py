@@ -45,13 +45,10 @@ class ImageOutlet:
         self._stop = stop
         self._report = report
         self._images = node.create_publisher(
-            Image, "camera/image_raw", qos.IMAGE_OUT, qos_overriding_options=qos.overridable()
+            Image, "camera/image_raw", **qos.overridable(qos.IMAGE_OUT)
         )
         self._jpegs = node.create_publisher(
-            CompressedImage,
-            "camera/image_raw/compressed",
-            qos.IMAGE_OUT,
-            qos_overriding_options=qos.overridable(),
+            CompressedImage, "camera/image_raw/compressed", **qos.overridable(qos.IMAGE_OUT)
         )
         self._infos = node.create_publisher(CameraInfo, "camera/camera_info", qos.IMAGE_OUT)
         self._truths = node.create_publisher(GroundTruth, "camera/ground_truth", qos.RESULT)

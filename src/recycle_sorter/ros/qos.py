@@ -8,6 +8,9 @@ parameters ``qos_overrides.<topic>.<publisher|subscription>.<policy>``.
 
 from __future__ import annotations
 
+from copy import copy
+from typing import Any
+
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
@@ -31,9 +34,13 @@ LATCHED = QoSProfile(
 )
 
 
-def overridable() -> QoSOverridingOptions:
-    """Lets a user override history, depth and reliability of a topic by parameter."""
-    return QoSOverridingOptions.with_default_policies()
+def overridable(profile: QoSProfile) -> dict[str, Any]:
+    """Arguments for a topic whose history, depth and reliability a user may override."""
+    # A copy, because rclpy writes the overrides into the profile that it is given.
+    return {
+        "qos_profile": copy(profile),
+        "qos_overriding_options": QoSOverridingOptions.with_default_policies(),
+    }
 
 
 def image_in(lossless: bool) -> QoSProfile:
