@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sample bag through three processes: one decision an item, most of them right, clean ends."""
+
+from __future__ import annotations
+
+import unittest
+from typing import Any
+
+import pytest
+
+pytest.importorskip(
+    "launch_testing", reason="launch_testing has no wheel: launch tests need a system ROS 2"
+)
+
+import launch_testing.actions
+import launch_testing.asserts
+import launch_testing.markers
+from launch import LaunchDescription
+from support.launching import Listener, include, right_and_total
+
+NODES = ("actuator_node", "classifier_node", "camera_node")
+
+
+@pytest.mark.launch_test
+@launch_testing.markers.keep_alive
+def generate_test_description() -> LaunchDescription:
+    return LaunchDescription(
+        [include("replay", lossless="true"), launch_testing.actions.ReadyToTest()]
+    )
+
+
+class TestSample(unittest.TestCase):
+    listener: Listener
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.listener = Listener()
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        cls.listener.close()
+
+    def test_sorts_every_item_once(self, proc_info: Any) -> None:
+        for node in NODES:
+            proc_info.assertWaitForStartup(process=node, timeout=20)
+        # The camera ends when the bag does; launch then ends the others.
+        proc_info.assertWaitForShutdown(process="camera_node", timeout=180)
+        heard = self.listener.messages
+        assert self.listener.silent_topics() == []
+        right, items = right_and_total(self.listener)
+        assert items >= 36
+        assert len(heard["actuator/diverter_command"]) == items
+        assert right >= 0.9 * items
+        stamps = [
+            (m.header.stamp.sec, m.header.stamp.nanosec) for m in heard["classifier/classification"]
+        ]
+        assert stamps == sorted(set(stamps)), "each frame exactly one result, in order"
+
+
+@launch_testing.post_shutdown_test()
+class TestEnd(unittest.TestCase):
+    def test_exit_codes(self, proc_info: Any) -> None:
+        launch_testing.asserts.assertExitCodes(proc_info)
+        assert len(list(proc_info)) == len(NODES)
