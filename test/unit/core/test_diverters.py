@@ -67,6 +67,20 @@ def test_a_command_goes_out_holds_and_returns() -> None:
     assert [m.diverter for m in driver.moves] == ["flap_1", "flap_1"]
 
 
+def test_the_second_item_is_held_as_long_as_the_first() -> None:
+    bank, _ = make()
+    for start_ns in (0, sec(5)):
+        bank.execute(command(), start_ns)
+        arrive_ns = start_ns + TRAVEL_NS
+        bank.tick(arrive_ns)
+        assert of(bank, "flap_1", arrive_ns).status is DiverterStatus.DIVERTING
+        bank.tick(arrive_ns + DWELL_NS - 1)
+        assert of(bank, "flap_1", arrive_ns).status is DiverterStatus.DIVERTING
+        bank.tick(arrive_ns + DWELL_NS)
+        bank.tick(arrive_ns + DWELL_NS + TRAVEL_NS)
+        assert of(bank, "flap_1", sec(9)).status is DiverterStatus.NEUTRAL
+
+
 def test_one_late_tick_still_sends_it_home() -> None:
     bank, driver = make()
     bank.execute(command(), 0)
