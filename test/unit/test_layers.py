@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The architecture: arrows point down only, and each layer imports no more than it may.
 
-``core`` <- root modules, ``vision``, ``sources``, ``drivers`` <- ``inference``, ``render`` <-
+``core`` <- root modules, ``vision``, ``drivers`` <- ``sources``, ``inference``, ``render`` <-
 ``ros``, ``ml`` <- ``cli``. Folders on one level do not import each other. The first half reads the
 code; the second imports each layer in a fresh interpreter and looks at ``sys.modules``.
 """
@@ -29,7 +29,7 @@ LEVELS = {
     "core": 0,
     "": 1,
     "vision": 2,
-    "sources": 2,
+    "sources": 3,
     "drivers": 2,
     "inference": 3,
     "render": 3,

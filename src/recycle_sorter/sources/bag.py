@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import cv2
+import numpy as np
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader
 
@@ -16,7 +17,7 @@ from recycle_sorter.core.errors import SorterError, SourceError
 from recycle_sorter.core.types import NS_PER_SEC, Frame, Truth
 from recycle_sorter.sources.bag_types import COMPRESSED_IMAGE, GROUND_TRUTH, IMAGE, typestore
 from recycle_sorter.sources.pictures import decode_picture, is_jpeg
-from recycle_sorter.sources.raw_image import view_image
+from recycle_sorter.vision.image_checks import check_image, to_frame
 
 STORAGE_SUFFIXES: Final = (".mcap", ".db3")
 _KEPT_REASONS = 5
@@ -147,9 +148,16 @@ class BagSource:
             pixels, encoding = decode_picture(data, _DECODE_FLAGS), "bgr8"
             jpeg = bytes(data) if is_jpeg(data) else None
         else:
-            pixels, encoding = view_image(
-                message.width, message.height, message.encoding, message.step, message.data
+            layout = check_image(
+                message.width,
+                message.height,
+                message.encoding,
+                message.step,
+                message.is_bigendian,
+                message.data.size,
             )
+            picture = to_frame(message.data, layout, record_ns)
+            pixels, encoding = np.ascontiguousarray(picture.pixels), picture.encoding
         header_ns = _stamp_ns(message.header)
         stamp_ns = header_ns or record_ns
         if stamp_ns <= self._last_stamp_ns:

@@ -141,7 +141,7 @@ def test_damaged_messages_are_skipped_counted_and_told(tmp_path: Path) -> None:
         ("/camera/image_raw", IMAGE, BASE_NS, b"\x00\x01\x00\x00broken"),
         ("/camera/image_raw", IMAGE, BASE_NS, b""),
         raw(BASE_NS, step=7),
-        raw(BASE_NS, encoding="16UC1"),
+        raw(BASE_NS, encoding="32FC1"),
         raw(BASE_NS, data=np.zeros(0, np.uint8)),
         raw(BASE_NS, height=0),
     ]
@@ -150,7 +150,7 @@ def test_damaged_messages_are_skipped_counted_and_told(tmp_path: Path) -> None:
     assert source.skipped == len(bad)
     told = "\n".join(source.notices)
     assert "message 3: step: got 7, expected at least 192" in told
-    assert "encoding: got '16UC1'" in told
+    assert "encoding: got '32FC1'" in told
     assert "6 damaged messages skipped in all" in told
 
 
@@ -170,7 +170,7 @@ def test_damaged_truth_is_skipped(tmp_path: Path) -> None:
 
 
 def test_nothing_but_damage_is_an_error(tmp_path: Path) -> None:
-    source = BagSource(write_bag(tmp_path / "bag", [raw(BASE_NS, encoding="16UC1")]))
+    source = BagSource(write_bag(tmp_path / "bag", [raw(BASE_NS, encoding="32FC1")]))
     with pytest.raises(SourceError, match=r"no picture on /camera/image_raw: .*16UC1"):
         source.read()
     assert source.read() is None
