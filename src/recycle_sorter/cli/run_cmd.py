@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.core.errors import InvalidInputError, SourceError
 from recycle_sorter.paths import share_file
 
 SAMPLE = "samples/recyclables"
@@ -18,13 +18,13 @@ SAMPLE = "samples/recyclables"
 _EXAMPLES = """
 [bold]Examples[/bold]
 
-recycle-sorter run [dim]the sample bag that ships[/dim]
+recycle-sorter run   [dim]# the sample bag that ships[/dim]
 
-recycle-sorter run --source usb --uri 0 [dim]the first USB camera[/dim]
+recycle-sorter run --source usb --uri 0   [dim]# the first USB camera[/dim]
 
-recycle-sorter run --uri /dev/v4l/by-id/usb-... --record out/bag [dim]a camera, recorded[/dim]
+recycle-sorter run --uri /dev/v4l/by-id/usb-... --record out/bag   [dim]# a camera, recorded[/dim]
 
-recycle-sorter run --uri my_bag --lossless --summary out.json [dim]every frame once[/dim]
+recycle-sorter run --uri my_bag --lossless --summary out.json   [dim]# every frame once[/dim]
 
 recycle-sorter run --uri photos/ --engine onnxruntime -p evidence_frames=8
 """
@@ -87,6 +87,8 @@ def run(
     if summary is not None:
         summary.parent.mkdir(parents=True, exist_ok=True)
         summary.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    if result["error"]:
+        raise SourceError(result["error"])
 
 
 run.__doc__ = f"{run.__doc__}\n\n{_EXAMPLES}"

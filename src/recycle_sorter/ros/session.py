@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import rclpy
 from rclpy.signals import SignalHandlerOptions
 
+from recycle_sorter.core.errors import SorterError
 from recycle_sorter.core.stats import JudgedDecision, RunStats, percentiles_ms
 from recycle_sorter.ros.graph import Graph
 from recycle_sorter.ros.monitor import MonitorNode
@@ -65,10 +66,11 @@ def run_session(options: SessionOptions, display: Display) -> dict[str, Any]:
         display: Told of everything as it happens.
 
     Returns:
-        The summary (``RunStats.summary``), also after Ctrl-C.
+        The summary (``RunStats.summary``), also after Ctrl-C; ``error`` says why a source broke
+        off, else it is empty.
 
     Raises:
-        SorterError: If a node refuses to start or the source fails for good.
+        SorterError: If a node refuses to start.
     """
     use_shipped_transport()
     args = ["--ros-args", "--params-file", options.params_file, "--log-level", "warn"]
@@ -96,11 +98,16 @@ def _watch(graph: Graph, options: SessionOptions, display: Display) -> dict[str,
     engine = graph.classifier.engine
     model_id = graph.classifier.model_id
     display.started(model_id, engine.name, engine.precision, graph.camera.source_name)
+    problem = ""
     with _interrupted_by_signals(graph.camera.interrupt):
-        spin(graph.executor, graph.camera.finished, options.duration_sec or math.inf)
+        try:
+            spin(graph.executor, graph.camera.finished, options.duration_sec or math.inf)
+        except SorterError as error:  # a source that broke off still has its account
+            problem = str(error)
     _finish(graph, monitor)
     counters = graph.camera.pump.counters
     return monitor.stats.summary(
+        error=problem,
         frames_published=counters.published,
         model_id=model_id,
         engine=engine.name,
