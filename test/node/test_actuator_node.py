@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""actuator_node: one command an item, diverters that move and come home, and nothing by accident."""
+"""actuator_node: one command an item; diverters move, come home, and never by accident."""
 
 from __future__ import annotations
 

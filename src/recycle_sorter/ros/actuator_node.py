@@ -34,6 +34,7 @@ class ActuatorNode(SorterNode):
         driver = open_driver(values["driver"], routing.diverters)
         self.sorter = Sorter(routing, driver, _config(values))
         self.at_destroy.callback(self.sorter.close)
+        self.received = 0
         self._frame_id = ""
         if not values["enabled"]:
             self.sorter.set_enabled(False, "parameter `enabled`", time.monotonic_ns())
@@ -57,6 +58,7 @@ class ActuatorNode(SorterNode):
         self.get_logger().info(f"{len(routing.rules)} materials into {len(routing.bins)} bins")
 
     def _on_classification(self, message: MaterialClassification) -> None:
+        self.received += 1
         self._frame_id = message.header.frame_id
         seen = conversions.message_to_classification(message)
         self._publish(self.sorter.on_classification(seen, self._now_ns(), time.monotonic_ns()))

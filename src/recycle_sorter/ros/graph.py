@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import difflib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rclpy.exceptions import InvalidNamespaceException
 from rclpy.executors import Executor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rclpy.validate_namespace import validate_namespace
 
+from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.ros.actuator_node import ActuatorNode
 from recycle_sorter.ros.camera_node import CameraNode
 from recycle_sorter.ros.classifier_node import ClassifierNode
@@ -46,17 +50,25 @@ class Graph:
     record: str = ""
     _nodes: list[Node] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        try:
+            validate_namespace("/" + self.namespace.strip("/"))
+        except InvalidNamespaceException as error:
+            expected = "letters, digits and _, not beginning with a digit, e.g. lane1"
+            raise InvalidInputError("namespace", self.namespace, expected) from error
+
     def start(self) -> None:
         """Makes the nodes.
 
         Raises:
             SorterError: If one refuses to start; those before it are then freed.
         """
+        _check_names(self.settings)
         try:
-            if self.record:
-                self._add(RecorderNode, output=self.record)
             self._add(ActuatorNode)
             self._add(ClassifierNode)
+            if self.record:
+                self._add(RecorderNode, output=self.record)
             self._add(CameraNode)
         except BaseException:
             self.stop()
@@ -88,6 +100,15 @@ class Graph:
         while not is_done() and time.monotonic() < deadline:
             self.executor.spin_once(timeout_sec=0.02)
 
+    def finish(self) -> None:
+        """Ends the camera, lets what is under way arrive, and decides the item in view."""
+        self.camera.stop()
+        published = self.camera.pump.counters.published
+        self.drain(lambda: self.classifier.counts["frames"] >= published)
+        answered = self.classifier.counts["answered"]
+        self.drain(lambda: self.actuator.received >= answered)
+        self.actuator.finish()
+
     def stop(self) -> None:
         """Frees the nodes, the camera first."""
         while self._nodes:
@@ -96,10 +117,22 @@ class Graph:
             node.destroy_node()
 
     def _add(self, kind: type[Node], **more: Any) -> None:
-        known = {param.name for param in _PARAMS[kind]}
-        values = {name: value for name, value in self.settings.items() if name in known}
+        values = {
+            param.name: param.widen(self.settings[param.name])
+            for param in _PARAMS[kind]
+            if param.name in self.settings
+        }
         overrides = [Parameter(name, value=value) for name, value in {**values, **more}.items()]
         options: dict[str, Any] = {"parameter_overrides": overrides}
         if self.namespace:
             options["namespace"] = self.namespace
         self.add(kind(**options))
+
+
+def _check_names(settings: Mapping[str, Any]) -> None:
+    known = {param.name for params in _PARAMS.values() for param in params}
+    for name, value in settings.items():
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            fix = f"did you mean {close[0]}?" if close else "see config/sorter.yaml"
+            raise InvalidInputError(name, value, "a parameter of one of the nodes", fix)

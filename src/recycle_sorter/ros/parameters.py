@@ -65,6 +65,10 @@ class Param:
                 ]
         return found
 
+    def widen(self, value: Any) -> Any:
+        """A whole number where a fraction is meant (``rate=2``) as that fraction."""
+        return float(value) if isinstance(self.default, float) and type(value) is int else value
+
     def check(self, value: Any) -> None:
         """Refuses a value that ROS's own range check would let pass.
 
