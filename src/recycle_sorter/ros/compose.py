@@ -3,40 +3,22 @@
 
 from __future__ import annotations
 
-import sys
-
-import rclpy
-from rclpy.executors import ExternalShutdownException
-
-from recycle_sorter.core.errors import SorterError
 from recycle_sorter.ros.graph import Graph
-from recycle_sorter.ros.runner import make_executor, spin
-from recycle_sorter.ros.transport import use_shipped_transport
+from recycle_sorter.ros.runner import make_executor, refusing, run_process, spin
 
 
 def main(args: list[str] | None = None) -> int:
-    """Runs until the camera's source ends or it is interrupted; exit codes as ``run_node``."""
-    use_shipped_transport()
+    """Runs until the camera's source ends or it is interrupted; exit codes as ``run_process``."""
+    return run_process(args, _run)
+
+
+def _run() -> None:
+    graph = Graph(make_executor())
+    with refusing():
+        graph.start()
     try:
-        with rclpy.init(args=args):
-            graph = Graph(make_executor())
-            try:
-                graph.start()
-            except SorterError as error:
-                sys.stderr.write(f"refused to start: {error}\n")
-                return 2
-            try:
-                finished = graph.camera.finished
-                spin(graph.executor, finished)
-                if finished.done():
-                    published = graph.camera.pump.counters.published
-                    graph.drain(lambda: graph.classifier.counts["frames"] >= published)
-                    graph.actuator.finish()
-            finally:
-                graph.stop()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return 0
-    except SorterError as error:
-        sys.stderr.write(f"stopped: {error}\n")
-        return 1
-    return 0
+        spin(graph.executor, graph.camera.finished)
+        if graph.camera.finished.done():
+            graph.finish()
+    finally:
+        graph.stop()

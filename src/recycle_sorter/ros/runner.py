@@ -6,7 +6,8 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import rclpy
@@ -52,6 +53,44 @@ def spin(executor: Executor, finished: Future[Any], duration_sec: float = math.i
         finished.result()
 
 
+class Refusal(SorterError):
+    """A node refused to start; starting it again would not help."""
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Makes every ``SorterError`` inside a refusal to start."""
+    try:
+        yield
+    except SorterError as error:
+        raise Refusal(str(error)) from error
+
+
+def run_process(args: list[str] | None, body: Callable[[], None]) -> int:
+    """Runs ``body`` with ROS up and turns its end into an exit code.
+
+    Args:
+        args: Command line, or None for ``sys.argv``.
+        body: Makes nodes (inside ``refusing``), spins and frees them.
+
+    Returns:
+        0 after an end or an interruption, 1 after an error, 2 after a refusal to start.
+    """
+    use_shipped_transport()
+    try:
+        with rclpy.init(args=args):
+            body()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 0
+    except Refusal as error:
+        sys.stderr.write(f"refused to start: {error}\n")
+        return 2
+    except SorterError as error:
+        sys.stderr.write(f"stopped: {error}\n")
+        return 1
+    return 0
+
+
 def run_node(
     make: Callable[[], AnyNode],
     args: list[str] | None,
@@ -61,34 +100,26 @@ def run_node(
     """Runs one node in this process.
 
     Args:
-        make: Makes the node; a ``SorterError`` from it is a refusal to start.
+        make: Makes the node.
         args: Command line, or None for ``sys.argv``.
         finished: Gives a future that ends the run; the default's never does.
         linger_sec: How long to stay after that end.
 
     Returns:
-        0 after an end or an interruption, 1 after an error, 2 if the node refused to start.
+        The exit code, as of ``run_process``.
     """
-    use_shipped_transport()
-    try:
-        with rclpy.init(args=args):
-            try:
-                node = make()
-            except SorterError as error:
-                sys.stderr.write(f"refused to start: {error}\n")
-                return 2
-            executor = make_executor()
-            executor.add_node(node)
-            try:
-                spin(executor, finished(node))
-                # A process that exits takes its shared memory along, with the last frames in it.
-                spin(executor, Future(), linger_sec)
-            finally:
-                executor.remove_node(node)
-                node.destroy_node()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return 0
-    except SorterError as error:
-        sys.stderr.write(f"stopped: {error}\n")
-        return 1
-    return 0
+
+    def body() -> None:
+        with refusing():
+            node = make()
+        executor = make_executor()
+        executor.add_node(node)
+        try:
+            spin(executor, finished(node))
+            # A process that exits takes its shared memory along, with the last frames in it.
+            spin(executor, Future(), linger_sec)
+        finally:
+            executor.remove_node(node)
+            node.destroy_node()
+
+    return run_process(args, body)
