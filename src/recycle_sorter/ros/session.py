@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import rclpy
 from rclpy.signals import SignalHandlerOptions
 
-from recycle_sorter.core.errors import SorterError
+from recycle_sorter.core.errors import InvalidInputError, SorterError
 from recycle_sorter.core.stats import JudgedDecision, RunStats, percentiles_ms
 from recycle_sorter.ros.graph import Graph
 from recycle_sorter.ros.monitor import MonitorNode
@@ -70,11 +70,15 @@ def run_session(options: SessionOptions, display: Display) -> dict[str, Any]:
         off, else it is empty.
 
     Raises:
-        SorterError: If a node refuses to start.
+        SorterError: If a node refuses to start, or the parameter file cannot be read.
     """
     use_shipped_transport()
     args = ["--ros-args", "--params-file", options.params_file, "--log-level", "warn"]
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:  # of rcl, which reads the file
+        expected = f"a parameter file ({error})"
+        raise InvalidInputError("params", options.params_file, expected) from error
     try:
         graph = Graph(make_executor(), options.settings, options.namespace, options.record)
         try:
@@ -138,9 +142,8 @@ def _interrupted_by_signals(interrupt: Callable[[], None]) -> Iterator[None]:
 
 
 def _finish(graph: Graph, monitor: MonitorNode) -> None:
-    graph.camera.stop()
-    published = graph.camera.pump.counters.published
-    graph.drain(lambda: monitor.stats.frames_classified >= published)
-    graph.actuator.finish()
-    commands = graph.actuator.sorter.counters
-    graph.drain(lambda: len(monitor.stats.decisions) >= commands.commands)
+    graph.finish()
+    answered = graph.classifier.counts["answered"]
+    graph.drain(lambda: monitor.stats.frames_classified >= answered)
+    commands = graph.actuator.sorter.counters.commands
+    graph.drain(lambda: len(monitor.stats.decisions) >= commands)
