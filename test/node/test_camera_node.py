@@ -277,6 +277,18 @@ def test_lossless_gives_up_on_a_frame_in_the_end_and_says_so(
     assert f"no result for the frame of {START_NS} ns" in capfd.readouterr().err
 
 
+def test_a_frame_is_not_missed_when_the_run_is_ended_meanwhile(
+    graph: Graph, inject: Play, capfd: pytest.CaptureFixture[str]
+) -> None:
+    inject(FakeSource(frames(3)))
+    node = graph.ros.start(CameraNode, lossless=True)
+    graph.ros.wait_for(lambda: graph.images, "the first frame")
+    node.stop()
+    assert node.finished.done()
+    assert (node.pump.counters.published, node.pump.counters.unanswered) == (1, 0)
+    assert "no result" not in capfd.readouterr().err
+
+
 def test_a_recording_waits_for_its_listeners(ros: Harness, inject: Play) -> None:
     inject(FakeSource(frames(3)))
     node = ros.start(CameraNode, rate=100.0)

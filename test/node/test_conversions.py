@@ -94,8 +94,7 @@ def test_any_picture_is_a_frame_or_named_as_invalid(message: Image, stamp: Time)
     message.header.stamp = stamp
     try:
         frame = image_to_frame(message)
-    except InvalidInputError as error:
-        assert str(error)
+    except InvalidInputError:
         return
     assert frame.stamp_ns == conversions.time_to_ns(stamp)
     assert frame.pixels.dtype == np.uint8

@@ -83,7 +83,7 @@ def test_every_parameter_is_described_and_bounded(param: Param) -> None:
     descriptor = param.descriptor()
     assert descriptor.description == param.text
     assert descriptor.read_only is not param.is_dynamic
-    if isinstance(param.default, bool) or isinstance(param.default, str):
+    if isinstance(param.default, (bool, str)):
         assert param.low is param.high is None
     else:
         assert param.low is not None

@@ -4,7 +4,13 @@
 from __future__ import annotations
 
 from recycle_sorter.ros.graph import Graph
-from recycle_sorter.ros.runner import make_executor, refusing, run_process, spin
+from recycle_sorter.ros.runner import (
+    interrupted_by_signals,
+    make_executor,
+    refusing,
+    run_process,
+    spin,
+)
 
 
 def main(args: list[str] | None = None) -> int:
@@ -17,8 +23,9 @@ def _run() -> None:
     with refusing():
         graph.start()
     try:
-        spin(graph.executor, graph.camera.finished)
-        if graph.camera.finished.done():
-            graph.finish()
+        with interrupted_by_signals(graph.camera.interrupt):
+            spin(graph.executor, graph.camera.finished)
+        graph.finish()
+        graph.drain(lambda: False)  # other processes take the last command meanwhile
     finally:
         graph.stop()

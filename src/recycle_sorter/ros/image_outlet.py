@@ -75,8 +75,8 @@ class ImageOutlet:
             self._jpegs.publish(jpeg)
 
     def await_result(self, stamp_ns: int) -> bool:
-        """Waits for the classifier's answer to one frame (lossless mode)."""
-        return self._handshake.await_result(stamp_ns, self._stop)
+        """Waits for the classifier's answer to one frame (lossless mode), or the camera's end."""
+        return self._handshake.await_result(stamp_ns, self._stop) or self._stop.is_set()
 
     def report(self, text: str, is_error: bool) -> None:
         """Passes on what became of the source."""

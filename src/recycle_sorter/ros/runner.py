@@ -4,15 +4,19 @@
 from __future__ import annotations
 
 import math
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any, TypeVar
 
 import rclpy
 from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
 from recycle_sorter.core.errors import SorterError
@@ -31,8 +35,13 @@ def make_executor() -> Executor:
     return EventsExecutor()
 
 
-def spin(executor: Executor, finished: Future[Any], duration_sec: float = math.inf) -> None:
-    """Spins until ``finished`` is done, its context is shut down, or so long.
+def spin(
+    executor: Executor,
+    finished: Future[Any],
+    duration_sec: float = math.inf,
+    is_interrupted: Callable[[], bool] = lambda: False,
+) -> None:
+    """Spins until ``finished`` is done, its context is shut down, it is interrupted, or so long.
 
     In slices, because the events executor waits without end by a time that overflows in older
     C++ libraries: it then turns in a circle with its queue locked, and no message gets through.
@@ -42,15 +51,37 @@ def spin(executor: Executor, finished: Future[Any], duration_sec: float = math.i
         executor: Spins its nodes.
         finished: Its exception, if it has one, is raised here.
         duration_sec: How long at most.
+        is_interrupted: Whether to end early; asked between slices.
     """
     deadline = time.monotonic() + duration_sec
-    while rclpy.ok() and not finished.done():
+    while rclpy.ok() and not finished.done() and not is_interrupted():
         left_sec = deadline - time.monotonic()
         if left_sec <= 0:
             return
         executor.spin_until_future_complete(finished, min(left_sec, _SLICE_SEC))
     if finished.done():
         finished.result()
+
+
+@contextmanager
+def interrupted_by_signals(interrupt: Callable[[], None]) -> Iterator[None]:
+    """Lets Ctrl-C and SIGTERM call ``interrupt``; a second one ends the process at once.
+
+    Python's own way, an exception in whichever callback happens to run, leaves work half done and
+    has the events executor log it as that callback's failure.
+    """
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, before[signal.Signals(number)])
+        interrupt()
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, on_signal) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Refusal(SorterError):
@@ -78,7 +109,7 @@ def run_process(args: list[str] | None, body: Callable[[], None]) -> int:
     """
     use_shipped_transport()
     try:
-        with rclpy.init(args=args):
+        with rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO):
             body()
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0
@@ -114,8 +145,10 @@ def run_node(
             node = make()
         executor = make_executor()
         executor.add_node(node)
+        stop = threading.Event()
         try:
-            spin(executor, finished(node))
+            with interrupted_by_signals(stop.set):
+                spin(executor, finished(node), is_interrupted=stop.is_set)
             # A process that exits takes its shared memory along, with the last frames in it.
             spin(executor, Future(), linger_sec)
         finally:

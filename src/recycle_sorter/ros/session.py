@@ -4,11 +4,8 @@
 from __future__ import annotations
 
 import math
-import signal
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import FrameType
 from typing import Any, Protocol
 
 import rclpy
@@ -18,7 +15,7 @@ from recycle_sorter.core.errors import InvalidInputError, SorterError
 from recycle_sorter.core.stats import JudgedDecision, RunStats, percentiles_ms
 from recycle_sorter.ros.graph import Graph
 from recycle_sorter.ros.monitor import MonitorNode
-from recycle_sorter.ros.runner import make_executor, spin
+from recycle_sorter.ros.runner import interrupted_by_signals, make_executor, spin
 from recycle_sorter.ros.transport import use_shipped_transport
 from recycle_sorter_msgs.msg import DiverterCommand
 
@@ -103,7 +100,7 @@ def _watch(graph: Graph, options: SessionOptions, display: Display) -> dict[str,
     model_id = graph.classifier.model_id
     display.started(model_id, engine.name, engine.precision, graph.camera.source_name)
     problem = ""
-    with _interrupted_by_signals(graph.camera.interrupt):
+    with interrupted_by_signals(graph.camera.interrupt):
         try:
             spin(graph.executor, graph.camera.finished, options.duration_sec or math.inf)
         except SorterError as error:  # a source that broke off still has its account
@@ -119,26 +116,6 @@ def _watch(graph: Graph, options: SessionOptions, display: Display) -> dict[str,
         engine_ms=percentiles_ms([round(sec * 1e9) for sec in monitor.inference_sec]),
         counts=graph.actuator.sorter.counts(),
     )
-
-
-@contextmanager
-def _interrupted_by_signals(interrupt: Callable[[], None]) -> Iterator[None]:
-    """Lets Ctrl-C end the run as the source's own end does, so that its account is written.
-
-    A second Ctrl-C ends it at once.
-    """
-
-    def on_signal(number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, before[signal.Signals(number)])
-        interrupt()
-
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, on_signal) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _finish(graph: Graph, monitor: MonitorNode) -> None:
