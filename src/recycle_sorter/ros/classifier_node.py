@@ -25,7 +25,6 @@ from recycle_sorter.ros.parameters import CLASSIFIER, declare
 from recycle_sorter.ros.runner import run_node
 from recycle_sorter.ros.sorter_node import SorterNode
 from recycle_sorter.vision.board import BoardConfig, BoardModel
-from recycle_sorter.vision.preprocessing import ChannelOrder
 from recycle_sorter_msgs.msg import MaterialClassification, ModelInfo
 
 
@@ -90,15 +89,12 @@ class ClassifierNode(SorterNode):
     def _on_learn_board(
         self, _request: Trigger.Request, response: Trigger.Response
     ) -> Trigger.Response:
-        board = self._classifier.board
-        if board is None:
+        if self._classifier.board is None:
             response.message = "detect_board is false: there is no board to learn"
         elif self._newest is None:
             response.message = "no picture has arrived yet"
         else:
-            newest = self._newest
-            order: ChannelOrder = "rgb" if newest.encoding == "rgb8" else "bgr"
-            board.learn(newest.pixels, newest.stamp_ns, order=order)
+            self._classifier.learn_board(self._newest)
             response.success = True
             response.message = "what lies in view is the empty board from now on"
         return response
