@@ -20,7 +20,7 @@ from support.ros import BEST_EFFORT, LATCHED, RELIABLE, Harness, stamp_ns, statu
 from recycle_sorter.core.errors import InvalidInputError, SorterError, SourceError
 from recycle_sorter.core.ports import FrameSource
 from recycle_sorter.core.types import NS_PER_SEC, Frame, Truth
-from recycle_sorter.ros import camera_node, image_outlet
+from recycle_sorter.ros import camera_node, conversions, image_outlet
 from recycle_sorter.ros.camera_node import CameraNode
 from recycle_sorter.sources.bag_writer import BagWriter
 from recycle_sorter.sources.fake import FakeSource
@@ -378,7 +378,7 @@ def test_a_frame_that_cannot_be_sent_is_left_out(
     graph: Graph, inject: Play, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     shown = frames(3)
-    prepare = image_outlet.conversions.frame_to_image
+    prepare = conversions.frame_to_image
 
     def refuse_second(frame: Frame, frame_id: str) -> Image:
         if frame.pixels is bad:
@@ -387,7 +387,7 @@ def test_a_frame_that_cannot_be_sent_is_left_out(
 
     bad = empty_image(64, 48)
     shown[1] = Frame(shown[1].stamp_ns, bad)
-    monkeypatch.setattr(image_outlet.conversions, "frame_to_image", refuse_second)
+    monkeypatch.setattr(conversions, "frame_to_image", refuse_second)
     inject(FakeSource(shown))
     node = graph.play()
     assert node.pump.counters.published == 2

@@ -33,6 +33,7 @@ from support.ros import (
 from recycle_sorter.core.errors import SorterError
 from recycle_sorter.core.materials import MATERIALS
 from recycle_sorter.core.ports import Engine
+from recycle_sorter.inference import factory
 from recycle_sorter.paths import share_file
 from recycle_sorter.ros import classifier_node
 from recycle_sorter.ros.classifier_node import ClassifierNode
@@ -256,7 +257,7 @@ class Wrapped:
 
 def wrap_engine(monkeypatch: pytest.MonkeyPatch, before: Callable[[], None]) -> list[Wrapped]:
     wrapped: list[Wrapped] = []
-    create = classifier_node.create_engine
+    create = factory.create_engine
 
     def create_wrapped(*args: Any) -> Wrapped:
         wrapped.append(Wrapped(create(*args), before))
@@ -273,17 +274,17 @@ def test_frames_that_came_while_it_was_busy_are_passed_over_for_the_newest(
 
     def while_busy() -> None:
         if not burst:
-            burst.extend(lane.send(item("paper")) for _ in range(5))
-            burst.append(lane.send(item("metal")))
+            burst.extend(busy.send(item("paper")) for _ in range(5))
+            burst.append(busy.send(item("metal")))
 
     wrap_engine(monkeypatch, while_busy)
-    lane = Lane(ros, tiny_bundle, detect_board=False)
-    first = lane.send(item("glass"))
+    busy = Lane(ros, tiny_bundle, detect_board=False)
+    first = busy.send(item("glass"))
     ros.wait_for(
-        lambda: lane.answers and stamp_ns(lane.answers[-1]) == stamp_ns(burst[-1]), "the newest"
+        lambda: busy.answers and stamp_ns(busy.answers[-1]) == stamp_ns(burst[-1]), "the newest"
     )
-    assert [m.header for m in lane.answers] == [first.header, burst[-1].header]
-    assert lane.answers[-1].material == "metal"
+    assert [m.header for m in busy.answers] == [first.header, burst[-1].header]
+    assert busy.answers[-1].material == "metal"
 
 
 def test_lossless_answers_every_frame_in_order(ros: Harness, tiny_bundle: Path) -> None:

@@ -34,11 +34,12 @@ def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Run:
     """A graph that is started, watched to its end and stopped."""
 
-    def __init__(self, ros: Harness, settings: Mapping[str, Any], **options: str) -> None:
+    def __init__(
+        self, ros: Harness, settings: Mapping[str, Any], namespace: str = "", record: str = ""
+    ) -> None:
         self.ros = ros
         self.commands: list[DiverterCommand] = []
-        self.graph = Graph(ros.executor, {"engine": "onnxruntime", **settings}, **options)
-        namespace = options.get("namespace", "")
+        self.graph = Graph(ros.executor, {"engine": "onnxruntime", **settings}, namespace, record)
         self.monitor = MonitorNode(
             lambda _, command: self.commands.append(command),
             lambda _: None,

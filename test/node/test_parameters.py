@@ -89,7 +89,8 @@ def test_every_parameter_is_described_and_bounded(param: Param) -> None:
         assert param.low is not None
         assert param.high is not None
         assert param.low <= param.default <= param.high
-        (limits,) = [*descriptor.integer_range, *descriptor.floating_point_range]
+        ranges: list[Any] = [*descriptor.integer_range, *descriptor.floating_point_range]
+        (limits,) = ranges
         assert (limits.from_value, limits.to_value) == (param.low, param.high)
     if param.choices:
         assert param.default in param.choices
