@@ -355,6 +355,17 @@ def test_the_model_says_what_it_is_also_to_who_comes_late(lane: Lane, tiny_bundl
     assert stamp_ns(info) > 0
 
 
+@pytest.mark.parametrize("figures", [{}, {"accuracy": None}, {"accuracy": "high"}])
+def test_figures_that_a_bundle_does_not_state_are_unset(
+    ros: Harness, tmp_path: Path, figures: dict[str, Any]
+) -> None:
+    Lane(ros, make_tiny_bundle(tmp_path / "modest", figures=figures))
+    infos = ros.collect(ModelInfo, "classifier/model_info", LATCHED)
+    (info,) = ros.wait_count(infos, 1, "model_info")
+    assert math.isnan(info.accuracy)
+    assert info.accuracy_on == ""
+
+
 def test_the_default_engine_answers(ros: Harness, tiny_bundle: Path) -> None:
     lane = Lane(ros, tiny_bundle, engine="openvino", precision="fp32", threads=1)
     assert lane.ask(item("plastic")).material == "plastic"

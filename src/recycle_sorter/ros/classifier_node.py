@@ -71,6 +71,11 @@ class ClassifierNode(SorterNode):
         """Which model answers."""
         return self._classifier.bundle.model_id
 
+    @property
+    def done(self) -> int:
+        """How many pictures it is through with, one way or another."""
+        return self.counts["answered"] + self.counts["refused"] + self.counts["failed"]
+
     def _on_image(self, message: Image) -> None:
         self.counts["frames"] += 1
         try:
@@ -106,6 +111,7 @@ class ClassifierNode(SorterNode):
 
     def _model_info(self) -> ModelInfo:
         bundle, engine = self._classifier.bundle, self._classifier.engine
+        accuracy = bundle.figures.get("accuracy")
         message = ModelInfo(
             model_id=bundle.model_id,
             architecture=bundle.architecture,
@@ -116,7 +122,7 @@ class ClassifierNode(SorterNode):
             input_height_px=bundle.preprocessing.height_px,
             temperature=bundle.temperature,
             manifest_sha256=bundle.manifest_sha256,
-            accuracy=float(bundle.figures.get("accuracy", math.nan)),
+            accuracy=float(accuracy) if isinstance(accuracy, (int, float)) else math.nan,
             accuracy_on=str(bundle.figures.get("dataset", "")),
         )
         message.header.stamp = self.get_clock().now().to_msg()
