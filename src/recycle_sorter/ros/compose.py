@@ -9,6 +9,7 @@ from recycle_sorter.ros.runner import (
     make_executor,
     refusing,
     run_process,
+    settle,
     spin,
 )
 
@@ -19,9 +20,10 @@ def main(args: list[str] | None = None) -> int:
 
 
 def _run() -> None:
-    graph = Graph(make_executor())
+    graph = Graph(make_executor(), inference_executor=make_executor())
     with refusing():
         graph.start()
+    settle()
     try:
         with interrupted_by_signals(graph.camera.interrupt):
             spin(graph.executor, graph.camera.finished)

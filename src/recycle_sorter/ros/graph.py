@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import difflib
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from rclpy.exceptions import InvalidNamespaceException
-from rclpy.executors import Executor
+from rclpy.executors import Executor, ExternalShutdownException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rclpy.task import Future
 from rclpy.validate_namespace import validate_namespace
 
 from recycle_sorter.core.errors import InvalidInputError
@@ -21,6 +23,7 @@ from recycle_sorter.ros.camera_node import CameraNode
 from recycle_sorter.ros.classifier_node import ClassifierNode
 from recycle_sorter.ros.parameters import ACTUATOR, CAMERA, CLASSIFIER, RECORDER, Param
 from recycle_sorter.ros.recorder_node import RecorderNode
+from recycle_sorter.ros.runner import spin
 
 _DRAIN_SEC = 0.5
 _PARAMS: dict[type[Node], tuple[Param, ...]] = {
@@ -33,12 +36,14 @@ _PARAMS: dict[type[Node], tuple[Param, ...]] = {
 
 @dataclass(slots=True)
 class Graph:
-    """Camera, classifier, actuator, and a recorder if wanted, on one executor.
+    """Camera, classifier, actuator, and a recorder if wanted, in one process.
 
     The camera comes last: it starts to publish when the others are up.
 
     Attributes:
         executor: Spins all of them.
+        inference_executor: Spins the classifier instead, on a thread of its own, so that no
+            diverter waits for an inference that has begun; None to leave it with the others.
         settings: Parameter values by name; each node takes those it declares.
         namespace: Of all nodes.
         record: Folder of a bag to write; empty for none.
@@ -48,6 +53,9 @@ class Graph:
     settings: Mapping[str, Any] = field(default_factory=dict)
     namespace: str = ""
     record: str = ""
+    inference_executor: Executor | None = None
+    _inference_end: Future[None] = field(default_factory=Future)
+    _inference: threading.Thread | None = None
     _nodes: list[Node] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -70,6 +78,9 @@ class Graph:
             if self.record:
                 self._add(RecorderNode, output=self.record)
             self._add(CameraNode)
+            if self.inference_executor is not None:
+                self._inference = threading.Thread(target=self._spin_inference, name="inference")
+                self._inference.start()
         except BaseException:
             self.stop()
             raise
@@ -92,7 +103,7 @@ class Graph:
     def add(self, node: Node) -> None:
         """Spins and frees a further node with the others."""
         self._nodes.append(node)
-        self.executor.add_node(node)
+        self._executor_of(node).add_node(node)
 
     def drain(self, is_done: Callable[[], bool]) -> None:
         """Spins until ``is_done`` or for half a second: what is under way shall arrive."""
@@ -104,17 +115,35 @@ class Graph:
         """Ends the camera, lets what is under way arrive, and decides the item in view."""
         self.camera.stop()
         published = self.camera.pump.counters.published
-        self.drain(lambda: self.classifier.counts["frames"] >= published)
+        self.drain(lambda: self.classifier.done >= published)
         answered = self.classifier.counts["answered"]
         self.drain(lambda: self.actuator.received >= answered)
         self.actuator.finish()
 
     def stop(self) -> None:
         """Frees the nodes, the camera first."""
+        self._inference_end.set_result(None)
+        if self._inference is not None:
+            self._inference.join()
         while self._nodes:
             node = self._nodes.pop()
-            self.executor.remove_node(node)
+            self._executor_of(node).remove_node(node)
             node.destroy_node()
+
+    def _executor_of(self, node: Node) -> Executor:
+        if self.inference_executor is not None and isinstance(node, ClassifierNode):
+            return self.inference_executor
+        return self.executor
+
+    def _spin_inference(self) -> None:
+        assert self.inference_executor is not None
+        try:
+            spin(self.inference_executor, self._inference_end)
+        except ExternalShutdownException:
+            return
+        except Exception as error:
+            self.camera.finished.set_exception(error)  # whoever spins must hear of it
+            raise
 
     def _add(self, kind: type[Node], **more: Any) -> None:
         values = {

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import signal
 import sys
@@ -33,6 +34,15 @@ def make_executor() -> Executor:
     except ImportError:
         return SingleThreadedExecutor()
     return EventsExecutor()
+
+
+def settle() -> None:
+    """Takes what start-up made out of the garbage collector's sight; call it once, when all is up.
+
+    To walk 70,000 objects, most of them modules', would hold every thread up for some 20 ms.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def spin(
@@ -143,6 +153,7 @@ def run_node(
     def body() -> None:
         with refusing():
             node = make()
+        settle()
         executor = make_executor()
         executor.add_node(node)
         stop = threading.Event()

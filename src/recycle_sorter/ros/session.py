@@ -15,7 +15,7 @@ from recycle_sorter.core.errors import InvalidInputError, SorterError
 from recycle_sorter.core.stats import JudgedDecision, RunStats, percentiles_ms
 from recycle_sorter.ros.graph import Graph
 from recycle_sorter.ros.monitor import MonitorNode
-from recycle_sorter.ros.runner import interrupted_by_signals, make_executor, spin
+from recycle_sorter.ros.runner import interrupted_by_signals, make_executor, settle, spin
 from recycle_sorter.ros.transport import use_shipped_transport
 from recycle_sorter_msgs.msg import DiverterCommand
 
@@ -77,7 +77,13 @@ def run_session(options: SessionOptions, display: Display) -> dict[str, Any]:
         expected = f"a parameter file ({error})"
         raise InvalidInputError("params", options.params_file, expected) from error
     try:
-        graph = Graph(make_executor(), options.settings, options.namespace, options.record)
+        graph = Graph(
+            make_executor(),
+            options.settings,
+            options.namespace,
+            options.record,
+            inference_executor=make_executor(),
+        )
         try:
             return _watch(graph, options, display)
         finally:
@@ -94,6 +100,7 @@ def _watch(graph: Graph, options: SessionOptions, display: Display) -> dict[str,
     monitor = MonitorNode(on_decision, display.frame, **node_options)
     graph.add(monitor)
     graph.start()
+    settle()
     monitor.lossless = graph.camera.is_lossless
     graph.drain(lambda: monitor.model is not None)
     engine = graph.classifier.engine
