@@ -10,6 +10,7 @@ from pathlib import Path
 import domain_coordinator
 import pytest
 import rclpy
+from rclpy.signals import SignalHandlerOptions
 from support.bundles import make_tiny_bundle
 from support.ros import Harness
 
@@ -44,7 +45,8 @@ def domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 @pytest.fixture
 def ros(domain: int) -> Iterator[Harness]:
     """A harness in its own domain."""
-    rclpy.init(args=[], domain_id=domain)
+    # pytest's own signal handlers stay: Ctrl-C ends the tests, not a context amid one.
+    rclpy.init(args=[], domain_id=domain, signal_handler_options=SignalHandlerOptions.NO)
     try:
         harness = Harness()
         try:

@@ -53,20 +53,27 @@ class Run:
         return self.monitor.stats
 
     def to_end(self) -> Run:
-        graph, wait_for = self.graph, self.ros.wait_for
         try:
-            wait_for(graph.camera.finished.done, "the bag's end")
-            graph.camera.finished.result()
-            graph.finish()
-            published = graph.camera.pump.counters.published
-            decided = graph.actuator.sorter.counters.commands
-            wait_for(lambda: len(self.commands) >= decided, "every command")
-            wait_for(lambda: self.stats.frames_in >= published, "every camera_info")
-            answered = graph.classifier.counts["answered"]
-            wait_for(lambda: self.stats.frames_classified >= answered, "every classification")
+            self.finish()
         finally:
-            graph.stop()
+            self.stop()
         return self
+
+    def finish(self) -> None:
+        graph, wait_for = self.graph, self.ros.wait_for
+        wait_for(graph.camera.finished.done, "the bag's end")
+        graph.camera.finished.result()
+        graph.finish()
+        published = graph.camera.pump.counters.published
+        decided = graph.actuator.sorter.counters.commands
+        wait_for(lambda: len(self.commands) >= decided, "every command")
+        wait_for(lambda: self.stats.frames_in >= published, "every camera_info")
+        answered = graph.classifier.counts["answered"]
+        wait_for(lambda: self.stats.frames_classified >= answered, "every classification")
+
+    def stop(self) -> None:
+        self.graph.stop()
+        self.ros.renew_executor()
 
 
 def settings(bag: Path, bundle: Path, **more: Any) -> dict[str, Any]:
@@ -127,7 +134,11 @@ def test_two_lanes_do_not_hear_each_other(ros: Harness, tmp_path: Path, tiny_bun
         assert f"/{name}/camera/image_raw" in topics
         assert f"/{name}/actuator/diverter_command" in topics
     assert "/camera/image_raw" not in topics
-    found = {name: [m.material for m in run.to_end().commands] for name, run in lanes.items()}
+    for run in lanes.values():
+        run.finish()
+    for run in lanes.values():
+        run.graph.stop()
+    found = {name: [m.material for m in run.commands] for name, run in lanes.items()}
     assert found == {"lane1": ["glass", "metal"], "lane2": ["paper"] * 3}
 
 
@@ -199,6 +210,7 @@ def test_a_graph_that_is_refused_leaves_nothing_behind(
 ) -> None:
     with pytest.raises(SorterError, match=message):
         Run(ros, settings(bag, tiny_bundle, **changes))
+    ros.renew_executor()
     nodes = [name for name, _ in ros.node.get_node_names_and_namespaces()]
     assert "actuator_node" not in nodes
     # The same process can try again.
@@ -231,5 +243,5 @@ def test_whole_numbers_serve_where_a_fraction_is_meant(
     ros: Harness, tmp_path: Path, tiny_bundle: Path
 ) -> None:
     bag = write_item_bag(tmp_path / "bag", ["glass"])
-    run = Run(ros, settings(bag, tiny_bundle, lossless=False, rate=4, stale_timeout_sec=2))
+    run = Run(ros, settings(bag, tiny_bundle, rate=4, stale_timeout_sec=2))
     assert len(run.to_end().commands) == 1
