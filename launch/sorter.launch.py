@@ -71,15 +71,16 @@ def _nodes(context: LaunchContext) -> list[Any]:
     settings = {name: _typed(name, given[name]) for name in SETTINGS if given[name]}
     params = given["params"] or str(share_file("config/sorter.yaml"))
 
-    def node(executable: str, **overrides: Any) -> Node:
+    def node(executable: str, respawn: bool = True, **overrides: Any) -> Node:
+        values = settings | overrides
         return Node(
             package="recycle_sorter",
             executable=executable,
             namespace=given["namespace"],
-            parameters=[params, settings | overrides],
+            parameters=[params, values] if values else [params],
             output="screen",
             emulate_tty=True,
-            respawn=_is_true("respawn", given["respawn"]),
+            respawn=respawn and _is_true("respawn", given["respawn"]),
             respawn_delay=1.0,
         )
 
@@ -90,17 +91,23 @@ def _nodes(context: LaunchContext) -> list[Any]:
     # The camera, or the process it lives in, comes last: its end is the end of the run.
     handlers = [_on_exit(each, ends_run=each is nodes[-1]) for each in nodes]
     if given["record"]:
-        recorder = node("recorder_node", output=given["record"])
+        # Not started again: its bag exists by then, and the sorter goes on without it.
+        recorder = node("recorder_node", respawn=False, output=given["record"])
         nodes.insert(0, recorder)
         handlers.append(_on_exit(recorder, ends_run=False))
     return [*handlers, *nodes]
 
 
 def _on_exit(action: Node, ends_run: bool) -> RegisterEventHandler:
+    exits = 0
+
     def react(event: ProcessExited, context: LaunchContext) -> list[Any]:
+        nonlocal exits
+        exits += 1
         if context.is_shutdown:
             return []
-        if event.returncode == REFUSED:
+        # Only at first: a node that ran and then refuses (its camera is unplugged) may come back.
+        if event.returncode == REFUSED and exits == 1:
             reason = f"{event.process_name} refused to start"
         elif event.returncode == 0 and ends_run:
             reason = "the source has ended"

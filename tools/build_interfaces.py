@@ -25,7 +25,12 @@ import sysconfig
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from prerequisites import has_cmake
+
 PACKAGE = "recycle_sorter_msgs"
+# Into the environment where the machine has none; version 4 drops policies that the wheels' CMake
+# files still ask for.
+CMAKE_WHEEL = "cmake>=3.25,<4"
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE_DIR = ROOT / "src" / PACKAGE
 
@@ -141,6 +146,8 @@ def build(build_dir: Path) -> int:
     build_dir.mkdir(parents=True)
     log = build_dir / "build.log"
     environment = build_environment(prefix)
+    if not has_cmake(environment["PATH"]):
+        _run([sys.executable, "-m", "pip", "install", "-q", CMAKE_WHEEL], environment, log)
     _run(
         [
             "cmake",

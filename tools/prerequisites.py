@@ -153,17 +153,19 @@ def missing_tools() -> list[str]:
         problems.append(_install("a C compiler", "gcc", "gcc"))
     if not shutil.which("make"):
         problems.append(_install("make", "make", "make"))
-    cmake = shutil.which("cmake")
-    if cmake is None:
-        problems.append(_install("cmake", "cmake", "cmake"))
-    else:
-        text = subprocess.run([cmake, "--version"], capture_output=True, text=True, check=False)
-        if _numbers(text.stdout) < OLDEST_CMAKE:
-            problems.append(
-                f"{cmake} is {_dotted(_numbers(text.stdout))}, expected {_dotted(OLDEST_CMAKE)} or "
-                "newer: pip install --user cmake brings one"
-            )
     return problems
+
+
+def has_cmake(path: str | None = None) -> bool:
+    """Whether a CMake that is new enough lies on `path` (default: the environment's PATH).
+
+    A missing one is no reason to stop: PyPI has it as a wheel.
+    """
+    cmake = shutil.which("cmake", path=path)
+    if cmake is None:
+        return False
+    text = subprocess.run([cmake, "--version"], capture_output=True, text=True, check=False)
+    return _numbers(text.stdout) >= OLDEST_CMAKE
 
 
 def free_bytes(folder: Path) -> int:

@@ -85,15 +85,15 @@ class TestExitCodes:
     def test_a_source_s_end_is_0(self, bag: Path) -> None:
         assert camera_node.main(ros_arguments(uri=bag, rate=10.0, wait_for_graph_sec=0.0)) == 0
 
-    def test_a_source_that_breaks_off_is_1(
+    def test_a_recording_that_breaks_off_is_2_so_that_nobody_plays_it_again(
         self, bag: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         from recycle_sorter.sources.fake import FakeSource
 
         source = FakeSource([], lost_after=0)
         monkeypatch.setattr(camera_node, "open_source", lambda config, clock_ns: source)
-        assert camera_node.main(ros_arguments(wait_for_graph_sec=0.0)) == 1
-        assert "stopped: fake: lost, as scripted" in capfd.readouterr().err
+        assert camera_node.main(ros_arguments(wait_for_graph_sec=0.0)) == 2
+        assert "broke off: fake: lost, as scripted" in capfd.readouterr().err
 
     def test_the_composed_graph_ends_with_its_bag(self, bag: Path, tiny_bundle: Path) -> None:
         arguments = ros_arguments(uri=bag, model=tiny_bundle, engine="onnxruntime", lossless=True)

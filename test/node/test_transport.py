@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 
@@ -55,10 +56,13 @@ def test_opened_discovery_stays_open_and_is_not_tied_to_loopback(
     bare: pytest.MonkeyPatch, value: str
 ) -> None:
     bare.setenv(DISCOVERY, value)
-    assert shipped_environment() == {}
+    opened = str(share_file("config/fastdds_open.xml"))
+    assert shipped_environment() == {PROFILES: opened}
     use_shipped_transport()
     assert os.environ[DISCOVERY] == value
-    assert PROFILES not in os.environ
+    text = Path(opened).read_text(encoding="utf-8")
+    assert "<segment_size>33554432<" in text
+    assert "127.0.0.1" not in text
 
 
 def test_the_profile_holds_a_picture_and_stays_on_loopback() -> None:

@@ -14,8 +14,7 @@ from typing import Final
 
 from recycle_sorter.cli.doctor_checks import Finding, environment_text
 from recycle_sorter.core.errors import SorterError
-from recycle_sorter.paths import share_file
-from recycle_sorter.ros.transport import DISCOVERY, PROFILES
+from recycle_sorter.ros.transport import DISCOVERY, OLD_PROFILES, PROFILES, shipped_environment
 
 RMW: Final = "RMW_IMPLEMENTATION"
 FAST_DDS: Final = "rmw_fastrtps_cpp"
@@ -91,13 +90,14 @@ def check_transport(environment: Mapping[str, str] = os.environ) -> Iterator[Fin
 
 def _profile(environment: Mapping[str, str]) -> Iterator[Finding]:
     name = "fast dds profile"
-    shown = environment_text(environment, PROFILES)
+    variable = PROFILES if environment.get(PROFILES) else OLD_PROFILES
+    given = environment.get(variable, "")
+    shown = environment_text(environment, variable if given else PROFILES)
     try:
-        given = environment.get(PROFILES, "")
-        path = Path(given) if given else share_file("config/fastdds.xml")
+        path = Path(given or shipped_environment(environment)[PROFILES])
         segment_bytes = shared_segment_bytes(path)
     except (SorterError, OSError, ET.ParseError, ValueError) as error:
-        fix = f"unset {PROFILES}" if environment.get(PROFILES) else "install recycle_sorter again"
+        fix = f"unset {variable}" if given else "install recycle_sorter again"
         yield Finding(name, "fail", f"{shown}: {error}", fix)
         return
     if not given:

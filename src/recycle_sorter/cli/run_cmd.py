@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from recycle_sorter.core.errors import InvalidInputError, SourceError
+from recycle_sorter.config_files import load_yaml
+from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.paths import share_file
 
 SAMPLE = "samples/recyclables"
@@ -59,7 +60,10 @@ def run(
     summary: Annotated[Path | None, typer.Option(help="Write the summary as JSON.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the summary.")] = False,
 ) -> None:
-    """Sort: bring the graph up, show each decision as it falls, end with a summary."""
+    """Sort: bring the graph up, show each decision as it falls, end with a summary.
+
+    Exit code 1 if the source broke off, 2 if something refused to start.
+    """
     settings: dict[str, Any] = {
         name: value
         for name, value in {
@@ -76,22 +80,45 @@ def run(
     # Only a run needs ROS; every other command works without.
     from recycle_sorter.ros.session import SessionOptions, run_session
 
-    if not settings.get("uri") and not settings.get("source") and params is None:
+    if not (settings.keys() & {"uri", "source"}) and not _names_a_source(params_file):
         settings["uri"] = str(share_file(SAMPLE))
     from recycle_sorter.cli.display import make_display
 
+    if summary is not None:
+        _require_writable(summary)
     options = SessionOptions(str(params_file), settings, namespace, record, duration_sec)
     with make_display(quiet) as display:
         result = run_session(options, display)
         display.summary(result)
     if summary is not None:
-        summary.parent.mkdir(parents=True, exist_ok=True)
         summary.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     if result["error"]:
-        raise SourceError(result["error"])
+        typer.echo(f"recycle-sorter: {result['error']}", err=True)
+        raise typer.Exit(1)
 
 
 run.__doc__ = f"{run.__doc__}\n\n{_EXAMPLES}"
+
+
+def _names_a_source(params_file: Path) -> bool:
+    """Whether a parameter file gives the camera node a source, so that the sample is not meant."""
+    content = load_yaml(params_file)
+    for node, entry in content.items() if isinstance(content, dict) else ():
+        values = entry.get("ros__parameters") if isinstance(entry, dict) else None
+        if not str(node).endswith(("camera_node", "*")) or not isinstance(values, dict):
+            continue
+        if values.get("uri") or values.get("source", "auto") != "auto":
+            return True
+    return False
+
+
+def _require_writable(path: Path) -> None:
+    """Finds out before a run, not after it, that its account could not be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    except OSError as error:
+        raise InvalidInputError("--summary", str(path), f"a file to write ({error})") from error
 
 
 def _parse_params(pairs: list[str]) -> dict[str, Any]:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from recycle_sorter.core.errors import InvalidInputError
@@ -87,29 +87,6 @@ class Routing:
     def materials(self) -> tuple[str, ...]:
         """Materials that have a rule."""
         return tuple(self.rules)
-
-    def check_materials(self, materials: Sequence[str]) -> None:
-        """Refuses a model whose labels this routing does not cover, or the reverse.
-
-        Raises:
-            InvalidInputError: Naming the materials that are missing on one side.
-        """
-        unrouted = [m for m in materials if m not in self.rules]
-        if unrouted:
-            raise InvalidInputError(
-                "materials",
-                unrouted,
-                "a rule for each of the model's materials",
-                "add them to `materials` in the routing file",
-            )
-        unknown = [m for m in self.rules if m not in materials]
-        if unknown:
-            raise InvalidInputError(
-                "materials",
-                unknown,
-                f"materials that the model knows ({', '.join(materials)})",
-                "remove them from the routing file or ship another model",
-            )
 
     def judge(self, probabilities: Mapping[str, float]) -> Verdict:
         """Decides bin or reject for the probabilities of one item.

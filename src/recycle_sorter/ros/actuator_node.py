@@ -51,8 +51,8 @@ class ActuatorNode(SorterNode):
             self._on_classification,
             **qos.overridable(qos.RESULT),
         )
-        self.create_timer(1.0 / values["tick_hz"], self._on_tick)
-        self.create_timer(1.0, self._publish_all)
+        self.every(1.0 / values["tick_hz"], self._on_tick)
+        self.every(1.0, self._publish_all)
         Diagnostics(self, self._report_status, f"driver {values['driver']}")
         self._publish_all()
         self.get_logger().info(f"{len(routing.rules)} materials into {len(routing.bins)} bins")

@@ -14,12 +14,13 @@ from recycle_sorter.ros.diagnostics import ERROR, OK, Diagnostics, Report
 from recycle_sorter.ros.handshake import Handshake
 from recycle_sorter.ros.image_outlet import ImageOutlet, Outgoing
 from recycle_sorter.ros.parameters import CAMERA, declare
-from recycle_sorter.ros.runner import run_node
+from recycle_sorter.ros.runner import Refusal, run_node
 from recycle_sorter.ros.sorter_node import SorterNode
 from recycle_sorter.sources.backoff import Backoff
 from recycle_sorter.sources.factory import SourceConfig, open_source
 from recycle_sorter.sources.pump import FramePump, PumpConfig
 
+_CAMERA_TIMEOUT_SEC = 12.0
 _SOURCE_FIELDS = (
     "uri", "width_px", "height_px", "fps_hz", "mjpeg", "topic", "show_sec", "gap_sec", "seed",
 )  # fmt: skip
@@ -38,7 +39,6 @@ class CameraNode(SorterNode):
             SourceConfig(kind=values["source"], **{name: values[name] for name in _SOURCE_FIELDS}),
             self._now_ns,
         )
-        self.at_destroy.callback(self._source.close)
         self._handshake = Handshake(self, values)
         outlet = ImageOutlet(
             self,
@@ -76,9 +76,10 @@ class CameraNode(SorterNode):
         self._stop.set()
 
     def stop(self) -> None:
-        """Ends the thread; nothing is published afterwards."""
+        """Ends the thread, which closes the source; nothing is published afterwards."""
         self.interrupt()
-        self._thread.join(timeout=5.0)
+        # V4L2's own time-out for a camera that hangs is 10 s, and it must not be closed meanwhile.
+        self._thread.join(timeout=_CAMERA_TIMEOUT_SEC)
 
     def _run(self) -> None:
         try:
@@ -90,7 +91,9 @@ class CameraNode(SorterNode):
             self.pump.run()
             self._tell_notices(since=known)
         except SorterError as error:
-            self.finished.set_exception(error)
+            # Played again, a recording would only be sorted twice; a camera may come back.
+            final = error if self._source.is_live else Refusal(f"broke off: {error}")
+            self.finished.set_exception(final)
         except Exception as error:  # the thread's last resort: whoever spins must hear of it
             self.finished.set_exception(error)
             raise

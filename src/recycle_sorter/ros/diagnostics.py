@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.node import Node
+
+from recycle_sorter.ros.sorter_node import SorterNode
 
 OK = DiagnosticStatus.OK
 WARN = DiagnosticStatus.WARN
@@ -24,12 +25,12 @@ class Diagnostics:
         hardware: What it concerns: camera, model, driver.
     """
 
-    def __init__(self, node: Node, report: Callable[[], Report], hardware: str) -> None:
+    def __init__(self, node: SorterNode, report: Callable[[], Report], hardware: str) -> None:
         self._node = node
         self._report = report
         self._hardware = hardware
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        node.create_timer(1.0, self.publish)
+        node.every(1.0, self.publish)
 
     def publish(self) -> None:
         """Publishes now."""

@@ -26,6 +26,7 @@ from recycle_sorter.ros.recorder_node import RecorderNode
 from recycle_sorter.ros.runner import spin
 
 _DRAIN_SEC = 0.5
+_QOS_PREFIX = "qos_overrides."
 _PARAMS: dict[type[Node], tuple[Param, ...]] = {
     CameraNode: CAMERA,
     ClassifierNode: CLASSIFIER,
@@ -151,6 +152,8 @@ class Graph:
             for param in _PARAMS[kind]
             if param.name in self.settings
         }
+        # Whose topic it is, the node knows; others leave it alone.
+        values |= {n: v for n, v in self.settings.items() if n.startswith(_QOS_PREFIX)}
         overrides = [Parameter(name, value=value) for name, value in {**values, **more}.items()]
         options: dict[str, Any] = {"parameter_overrides": overrides}
         if self.namespace:
@@ -161,7 +164,7 @@ class Graph:
 def _check_names(settings: Mapping[str, Any]) -> None:
     known = {param.name for params in _PARAMS.values() for param in params}
     for name, value in settings.items():
-        if name not in known:
+        if name not in known and not name.startswith(_QOS_PREFIX):
             close = difflib.get_close_matches(name, known, n=1)
             fix = f"did you mean {close[0]}?" if close else "see config/sorter.yaml"
             raise InvalidInputError(name, value, "a parameter of one of the nodes", fix)

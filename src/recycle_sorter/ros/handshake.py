@@ -39,6 +39,7 @@ class Handshake:
         self._actuator_seen = threading.Event()
         self._listen(ModelInfo, "classifier/model_info", self._model_seen)
         self._listen(DiverterState, "actuator/diverter_state", self._actuator_seen)
+        self._own_readers = int(values["lossless"])
         if values["lossless"]:
             node.create_subscription(
                 MaterialClassification, "classifier/classification", self._on_result, qos.RESULT
@@ -52,7 +53,7 @@ class Handshake:
                 self._model_seen.is_set()
                 and self._actuator_seen.is_set()
                 and self._node.count_subscribers("camera/image_raw")
-                and self._node.count_subscribers("classifier/classification")
+                and self._node.count_subscribers("classifier/classification") > self._own_readers
             ):
                 return True
             if time.monotonic() > deadline:

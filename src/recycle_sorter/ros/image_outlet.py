@@ -50,8 +50,12 @@ class ImageOutlet:
         self._jpegs = node.create_publisher(
             CompressedImage, "camera/image_raw/compressed", **qos.overridable(qos.IMAGE_OUT)
         )
-        self._infos = node.create_publisher(CameraInfo, "camera/camera_info", qos.IMAGE_OUT)
-        self._truths = node.create_publisher(GroundTruth, "camera/ground_truth", qos.RESULT)
+        self._infos = node.create_publisher(
+            CameraInfo, "camera/camera_info", **qos.overridable(qos.IMAGE_OUT)
+        )
+        self._truths = node.create_publisher(
+            GroundTruth, "camera/ground_truth", **qos.overridable(qos.RESULT)
+        )
 
     def prepare(self, frame: Frame) -> Outgoing:
         """Makes the messages; the JPEG only if somebody listens."""

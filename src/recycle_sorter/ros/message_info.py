@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rclpy.subscription import MessageInfo
+if TYPE_CHECKING:
+    from rclpy.subscription import MessageInfo  # Jazzy has no such name
 
 
 def with_info(callback: Callable[[Any, MessageInfo], None]) -> Callable[..., None]:

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rclpy.node import Node
-from rclpy.subscription import MessageInfo
 from sensor_msgs.msg import CameraInfo
 
+from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.stats import JudgedDecision, RunStats
 from recycle_sorter.ros import qos
 from recycle_sorter.ros.conversions import message_to_decision, message_to_truth, time_to_ns
@@ -20,6 +20,9 @@ from recycle_sorter_msgs.msg import (
     MaterialClassification,
     ModelInfo,
 )
+
+if TYPE_CHECKING:
+    from rclpy.subscription import MessageInfo  # Jazzy has no such name
 
 
 class MonitorNode(Node):
@@ -80,7 +83,11 @@ class MonitorNode(Node):
         self.model = message
 
     def _command(self, message: DiverterCommand, info: MessageInfo) -> None:
-        decision = message_to_decision(message)
+        try:
+            decision = message_to_decision(message)
+        except InvalidInputError as error:  # another version's actuator, or anybody
+            self.get_logger().warning(f"command left out: {error}")
+            return
         since_ns = self._published_ns.get(decision.stamp_ns, decision.stamp_ns)
         latency_ns = info["source_timestamp"] - since_ns
         self._on_decision(self.stats.on_decision(decision, latency_ns), message)

@@ -18,6 +18,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.ros import qos
 from recycle_sorter.ros.definitions import typestore
+from recycle_sorter.ros.diagnostics import ERROR, OK, Diagnostics, Report
 from recycle_sorter.ros.parameters import RECORDER, declare
 from recycle_sorter.ros.runner import run_node
 from recycle_sorter.ros.sorter_node import SorterNode
@@ -54,6 +55,8 @@ class RecorderNode(SorterNode):
         if not values["output"]:
             raise InvalidInputError("output", "", "a folder to write", "set `record:=FOLDER`")
         self.messages = 0
+        self.lost = 0
+        self._problem = ""
         try:
             self._writer = Writer(output, version=9, storage_plugin=StoragePlugin.MCAP)
             self._writer.open()
@@ -71,11 +74,22 @@ class RecorderNode(SorterNode):
             self.create_subscription(
                 kind, topic, partial(self._write, connection), profile, raw=True
             )
+        Diagnostics(self, self._report_status, str(output))
         self.get_logger().info(f"recording to {output}")
 
     def _write(self, connection: Any, data: bytes) -> None:
-        self._writer.write(connection, int(self.get_clock().now().nanoseconds), data)
+        try:
+            self._writer.write(connection, int(self.get_clock().now().nanoseconds), data)
+        except (WriterError, OSError) as error:  # a full disk must not stop the sorter
+            self.lost += 1
+            self._problem = str(error)
+            self.get_logger().error(f"not recorded: {error}", throttle_duration_sec=1.0)
+            return
         self.messages += 1
+
+    def _report_status(self) -> Report:
+        counts = {"messages": self.messages, "lost": self.lost}
+        return (ERROR, self._problem, counts) if self._problem else (OK, "recording", counts)
 
 
 def main(args: list[str] | None = None) -> int:

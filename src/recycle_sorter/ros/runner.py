@@ -68,7 +68,12 @@ def spin(
         left_sec = deadline - time.monotonic()
         if left_sec <= 0:
             return
-        executor.spin_until_future_complete(finished, min(left_sec, _SLICE_SEC))
+        slice_sec = min(left_sec, _SLICE_SEC)
+        if isinstance(executor, Executor):
+            # rclpy's own executors would leave a done-callback behind with every slice.
+            executor.spin_once(timeout_sec=slice_sec)
+        else:
+            executor.spin_until_future_complete(finished, slice_sec)
     if finished.done():
         finished.result()
 
@@ -95,7 +100,7 @@ def interrupted_by_signals(interrupt: Callable[[], None]) -> Iterator[None]:
 
 
 class Refusal(SorterError):
-    """A node refused to start; starting it again would not help."""
+    """A node refuses to go on; starting it again would not help."""
 
 
 @contextmanager
@@ -104,7 +109,7 @@ def refusing() -> Iterator[None]:
     try:
         yield
     except SorterError as error:
-        raise Refusal(str(error)) from error
+        raise Refusal(f"refused to start: {error}") from error
 
 
 def run_process(args: list[str] | None, body: Callable[[], None]) -> int:
@@ -115,20 +120,23 @@ def run_process(args: list[str] | None, body: Callable[[], None]) -> int:
         body: Makes nodes (inside ``refusing``), spins and frees them.
 
     Returns:
-        0 after an end or an interruption, 1 after an error, 2 after a refusal to start.
+        0 after an end or an interruption, 1 after an error, 2 after a refusal.
     """
     use_shipped_transport()
+    # Not as a context manager: rclpy has that only from Kilted on.
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     try:
-        with rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO):
-            body()
+        body()
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0
     except Refusal as error:
-        sys.stderr.write(f"refused to start: {error}\n")
+        sys.stderr.write(f"{error}\n")
         return 2
     except SorterError as error:
         sys.stderr.write(f"stopped: {error}\n")
         return 1
+    finally:
+        rclpy.try_shutdown()
     return 0
 
 

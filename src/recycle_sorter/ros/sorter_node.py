@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 
@@ -19,6 +21,10 @@ class SorterNode(Node):
     def __init__(self, name: str, **node_options: Any) -> None:
         self.at_destroy = ExitStack()
         super().__init__(name, **node_options)
+
+    def every(self, period_sec: float, callback: Callable[[], None]) -> None:
+        """Calls back at a steady rate, whatever becomes of the ROS clock: set back, or paused."""
+        self.create_timer(period_sec, callback, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def destroy_node(self) -> None:
         """Frees what ``at_destroy`` holds, last opened first, then the node. Safe to call twice."""

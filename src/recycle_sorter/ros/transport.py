@@ -7,6 +7,7 @@ Set before rclpy starts; whatever the user has set stays.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 from recycle_sorter.paths import share_file
 
@@ -16,19 +17,19 @@ PROFILES = "FASTDDS_DEFAULT_PROFILES_FILE"
 OLD_PROFILES = "FASTRTPS_DEFAULT_PROFILES_FILE"
 
 
-def shipped_environment() -> dict[str, str]:
+def shipped_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The variables that the user has left unset.
 
     They keep discovery on loopback and give Fast DDS room for whole pictures: with its default of
     512 KB of shared memory it cuts each picture to pieces and sends them over UDP, where
-    best-effort loses most frames. Whoever opens discovery to other machines needs a profile
-    without the loopback limit too, and gets Fast DDS's own.
+    best-effort loses most frames. Whoever opens discovery to other machines gets the profile
+    without the loopback limit.
     """
-    found = {}
-    if os.environ.get(DISCOVERY, "LOCALHOST") == "LOCALHOST":
-        found[DISCOVERY] = "LOCALHOST"
-        if PROFILES not in os.environ and OLD_PROFILES not in os.environ:
-            found[PROFILES] = str(share_file("config/fastdds.xml"))
+    reach = environment.get(DISCOVERY, "LOCALHOST")
+    found = {} if DISCOVERY in environment else {DISCOVERY: reach}
+    if PROFILES not in environment and OLD_PROFILES not in environment:
+        name = "fastdds.xml" if reach == "LOCALHOST" else "fastdds_open.xml"
+        found[PROFILES] = str(share_file(f"config/{name}"))
     return found
 
 

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.ports import FrameSource
+from recycle_sorter.sources.devices import describe_cameras, list_cameras
 from recycle_sorter.sources.slideshow import DEFAULT_START_NS
 
 KINDS: Final = ("auto", "usb", "video", "images", "bag")
@@ -75,11 +76,12 @@ def open_source(config: SourceConfig, clock_ns: Callable[[], int]) -> NoticingSo
     if config.kind not in KINDS:
         raise InvalidInputError("source", config.kind, f"one of {', '.join(KINDS)}")
     if not config.uri.strip():
+        cameras = describe_cameras(list_cameras())
         raise InvalidInputError(
             "uri",
             config.uri,
             "a camera index or path, a video file, a folder of pictures or a bag",
-            "e.g. uri:=/dev/video0",
+            f"e.g. uri:=/dev/video0. Cameras here: {cameras}",
         )
     kind = guess_kind(config.uri) if config.kind == "auto" else config.kind
     return _OPENERS[kind](replace(config, kind=kind), clock_ns)

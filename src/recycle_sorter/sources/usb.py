@@ -185,8 +185,9 @@ class UsbSource:
         capture.set(cv2.CAP_PROP_FRAME_WIDTH, self._width_px)
         capture.set(cv2.CAP_PROP_FRAME_HEIGHT, self._height_px)
         capture.set(cv2.CAP_PROP_FPS, self._fps_hz)
-        # A long queue would hand out old pictures whenever the reader was held up.
-        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        # A long queue would hand out old pictures whenever the reader was held up; with one buffer
+        # the driver has nowhere to write while a picture is decoded, which halves the rate.
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 2)
         self._mismatches = tuple(
             f"{what}: asked for {asked:g}, the camera gives {given:g}"
             for what, asked, given in (

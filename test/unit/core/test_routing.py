@@ -80,27 +80,6 @@ def test_no_probability_at_all_is_refused() -> None:
     assert caught.value.field == "probabilities"
 
 
-def test_a_model_must_fit_the_routing() -> None:
-    ROUTING.check_materials(MATERIALS[::-1])
-
-
-@pytest.mark.parametrize(
-    ("materials", "named"),
-    [
-        ((*MATERIALS, "wood"), ["wood"]),
-        (MATERIALS[1:], ["cardboard"]),
-        ((), list(MATERIALS)),
-    ],
-)
-def test_a_model_that_does_not_fit_is_refused_by_what_is_missing(
-    materials: tuple[str, ...], named: list[str]
-) -> None:
-    with pytest.raises(InvalidInputError) as caught:
-        ROUTING.check_materials(materials)
-    assert caught.value.field == "materials"
-    assert caught.value.value == named
-
-
 def test_materials_keep_the_order_of_the_file() -> None:
     assert ROUTING.materials == MATERIALS
 
