@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,9 +17,9 @@ from support.ros import Harness
 
 from recycle_sorter.ros.transport import DISCOVERY, shipped_environment
 
-# The coordinator tries the first numbers first; going on from the last one keeps a test from
-# hearing what the one before it left behind.
-_numbers = itertools.count()
+# The coordinator tries the first numbers first, which people use by hand, too. Going on from the
+# last one keeps a test from hearing what the one before it left behind.
+_numbers = itertools.count(os.getpid())
 
 
 def _next_domain() -> int:

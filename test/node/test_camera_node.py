@@ -370,7 +370,9 @@ def test_a_source_that_fails_for_good_is_the_run_s_error(graph: Graph, inject: P
     inject(FakeSource(frames(5), lost_after=2))
     node = graph.ros.start(CameraNode)
     graph.ros.wait_for(node.finished.done, "the failure")
-    assert isinstance(node.finished.exception(), SourceError)
+    error = node.finished.exception()
+    assert isinstance(error, SorterError)
+    assert "lost, as scripted" in str(error)
     assert node.pump.counters.published == 2
 
 

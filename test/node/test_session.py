@@ -127,7 +127,7 @@ def test_a_source_that_breaks_off_leaves_the_account_of_what_was(
     source = FakeSource(frames, lost_after=20)
     monkeypatch.setattr(camera_node, "open_source", lambda config, clock_ns: source)
     summary = run_session(options(bag, tiny_bundle), FakeDisplay())
-    assert summary["error"] == "fake: lost, as scripted"
+    assert summary["error"] == "broke off: fake: lost, as scripted"
     assert summary["frames_classified"] == 20
     assert summary["decisions"] == 2  # the second from the two frames that showed it
 
