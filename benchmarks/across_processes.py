@@ -13,7 +13,7 @@ import subprocess
 from typing import Any
 
 from benchmarks.context import Context
-from benchmarks.latency import FPS_HZ, camera_settings, run_composed
+from benchmarks.latency import CHOSEN, FPS_HZ, camera_settings, run_composed
 from benchmarks.probe import READY, Record
 from benchmarks.processes import Lab, module, open_lab, program
 from benchmarks.report import PERCENTILES, Figure, Report, Table, at_most, percentile, spread
@@ -33,7 +33,7 @@ def run(context: Context) -> Report:
         settings = camera_settings(context, lab.folder, duration_sec)
         context.say(f"three processes, {duration_sec:g} s")
         apart = _run_apart(lab, settings, duration_sec)
-        composed = run_composed(context, lab, "events", settings, duration_sec)
+        composed = run_composed(context, lab, CHOSEN, settings, duration_sec)
     frames = Table("stamp to classification, every picture", ["graph", *PERCENTILES, "lost"])
     commands = Table("stamp to command", ["graph", *PERCENTILES])
     for name, record in (("three processes", apart), ("composed", composed)):

@@ -43,7 +43,9 @@ class Record:
         item_present: Whether each classification saw an item.
         inference_sec: Preprocessing and network of each picture with an item.
         published: Pictures that the camera says it published; 0 if it was not asked.
-        cpu_sec: CPU time of the graph's process; 0 if it was not asked.
+        answered: Pictures that the classifier says it is through with; 0 if it was not asked.
+        cpu_sec: CPU time of the graph's process during ``run_sec``; 0 if it was not asked.
+        run_sec: From the graph's start to the source's end; 0 if it was not asked.
         wall_sec: From first to last classification.
     """
 
@@ -53,7 +55,9 @@ class Record:
     item_present: list[bool] = field(default_factory=list)
     inference_sec: list[float] = field(default_factory=list)
     published: int = 0
+    answered: int = 0
     cpu_sec: float = 0.0
+    run_sec: float = 0.0
     wall_sec: float = 0.0
 
     @property

@@ -124,11 +124,12 @@ def main() -> int:
         bundle = ModelBundle.load(job["settings"]["model"])
         for node in (probe, Actuator(), Classifier(bundle), camera):
             executor.add_node(node)
-        cpu_sec = time.process_time()
+        cpu_sec, start_sec = time.process_time(), time.monotonic()
         deadline = time.monotonic() + job["duration_sec"]
         while not camera.is_done and time.monotonic() < deadline:
             executor.spin_once(timeout_sec=0.1)
         probe.record.cpu_sec = time.process_time() - cpu_sec
+        probe.record.run_sec = time.monotonic() - start_sec
         probe.record.write(Path(sys.argv[2]))
     return 0
 

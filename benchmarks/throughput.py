@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pictures a second through the saturated graph, against the bare engine in a loop.
 
-The camera plays a bag of raw 640x480 pictures 1.25 times as fast as the bare loop runs, so that
-the classifier always has a picture waiting; what is counted are its published classifications. The
-composed graph runs in one process, as ``recycle-sorter run`` does. Reference in the same run,
-before and after it: preprocessing and network on the same pictures in a loop, without ROS. Every
-picture counts as an item (``detect_board`` is off): an empty board would need no network.
+The composed graph runs in one process, as ``recycle-sorter run`` does, and its camera plays a bag
+of raw 640x480 pictures at several rates around that of the bare loop; what counts is the highest
+number of classifications a second. Pictures beyond it are dropped, and to publish them costs time,
+too. Reference in the same run, before and after: preprocessing and network on the same pictures in
+a loop, without ROS. Every picture counts as an item (``detect_board`` is off): an empty board would
+need no network.
 
 Lossless mode is measured beside it: there each picture waits for the result of the one before.
 """
@@ -21,10 +22,11 @@ from typing import Any
 
 from benchmarks.composed import Job
 from benchmarks.context import Context
+from benchmarks.latency import CHOSEN
 from benchmarks.pictures import draw_items
 from benchmarks.probe import Record
 from benchmarks.processes import Lab, module, open_lab
-from benchmarks.report import Report, Table, at_least
+from benchmarks.report import Cell, Report, Table, at_least
 from recycle_sorter.core.types import NS_PER_SEC, Frame
 from recycle_sorter.inference.bundle import ModelBundle
 from recycle_sorter.inference.classifier import MaterialClassifier
@@ -33,7 +35,7 @@ from recycle_sorter.paths import share_file
 from recycle_sorter.sources.bag_writer import BagWriter
 
 _PICTURES = 24
-_OVERLOAD = 1.25
+_OFFERED = (0.7, 0.85, 1.0, 1.25)
 _RECORDED_HZ = 30.0
 _START_NS = 1_767_225_600 * NS_PER_SEC
 _START_SEC = 60.0
@@ -43,36 +45,49 @@ _LEAST_SHARE = 0.8
 def run(context: Context) -> Report:
     """Measures the loop, the graph, and the loop again."""
     report = Report("throughput", details={"model": context.model_facts()})
-    duration_sec = context.pick(20.0, 2.0)
+    duration_sec = context.pick(15.0, 2.0)
     loops_hz = [_measure_loop(context, duration_sec)]
+    records: dict[tuple[str, str], Record] = {}
     with open_lab() as lab:
         bag = _write_bag(lab.folder / "raw")
-        rate = _OVERLOAD * loops_hz[0] / _RECORDED_HZ
-        newest = _run_graph(context, lab, bag, {"rate": rate}, duration_sec)
-        lossless = _run_graph(context, lab, bag, {"lossless": True}, duration_sec)
+        for executor in (CHOSEN, "events"):
+            for offered in _OFFERED:
+                rate = offered * loops_hz[0] / _RECORDED_HZ
+                record = _run_graph(context, lab, bag, executor, {"rate": rate}, duration_sec)
+                records[executor, f"{offered:g} x bare loop"] = record
+            record = _run_graph(context, lab, bag, executor, {"lossless": True}, duration_sec)
+            records[executor, "lossless"] = record
     loops_hz.append(_measure_loop(context, duration_sec))
     loop_hz = fmean(loops_hz)
-    table = Table("pictures a second", ["what", "pictures/s", "x bare loop", "CPU s / s"])
-    table.rows.append(["bare loop, before and after", round(loop_hz, 1), 1.0, None])
-    for name, record in (("graph, newest picture", newest), ("graph, lossless", lossless)):
-        cpu = record.cpu_sec / record.wall_sec if record.wall_sec else None
-        share = round(_rate_hz(record) / loop_hz, 3)
-        table.rows.append([name, round(_rate_hz(record), 1), share, cpu])
+    columns = ["graph", "offered", "offered/s", "classified/s", "x bare loop", "CPU s / s"]
+    table = Table("pictures a second", columns)
+    table.rows.append(["bare loop, before and after", "-", None, round(loop_hz, 1), 1.0, None])
+    for (executor, offered_text), record in records.items():
+        rates = (record.published / record.run_sec, record.answered / record.run_sec)
+        cells = [*rates, rates[1] / loop_hz, record.cpu_sec / record.run_sec]
+        row: list[Cell] = [f"composed: {executor}", offered_text]
+        table.rows.append([*row, *(round(cell, 3) for cell in cells)])
     report.tables.append(table)
     report.details["loops_hz"] = loops_hz
+    best_hz = max(
+        record.answered / record.run_sec
+        for (executor, offered_text), record in records.items()
+        if executor == CHOSEN and offered_text != "lossless"
+    )
     name = "saturated graph against the bare loop"
-    report.figures.append(at_least(name, _rate_hz(newest) / loop_hz, "x", _LEAST_SHARE))
+    report.figures.append(at_least(name, best_hz / loop_hz, "x", _LEAST_SHARE))
     return report
 
 
-def _rate_hz(record: Record) -> float:
-    return (len(record.classified) - 1) / record.wall_sec if record.wall_sec else 0.0
-
-
 def _run_graph(
-    context: Context, lab: Lab, bag: Path, more: dict[str, Any], duration_sec: float
+    context: Context,
+    lab: Lab,
+    bag: Path,
+    executor: str,
+    more: dict[str, Any],
+    duration_sec: float,
 ) -> Record:
-    context.say(f"saturated graph, {', '.join(more)}, {duration_sec:g} s")
+    context.say(f"saturated graph, {executor}, {more}, {duration_sec:g} s")
     settings = {
         "source": "bag",
         "uri": str(bag),
@@ -81,7 +96,8 @@ def _run_graph(
         "detect_board": False,
         **more,
     }
-    job = Job(str(share_file("config/sorter.yaml")), "events", settings, duration_sec)
+    params_file = str(share_file("config/sorter.yaml"))
+    job = Job(params_file, executor, settings, duration_sec, is_watched=False)
     out = lab.folder / "record.json"
     lab.run(module("composed", job.write(lab.folder / "job.json"), out), duration_sec + _START_SEC)
     return Record.read(out)
