@@ -11,7 +11,7 @@ BIN = .venv/bin
 # Nothing that is started from here leaves this machine, unless the user says so.
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 # A shell that has sourced another ROS 2 must not mix its packages into ours.
-unexport PYTHONPATH AMENT_PREFIX_PATH LD_LIBRARY_PATH
+unexport PYTHONPATH AMENT_PREFIX_PATH LD_LIBRARY_PATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test bench lint format clean

@@ -43,6 +43,7 @@ SETTINGS = {
     "rate": "speed of a recorded source",
     "loop": "true: start a recorded source anew at its end",
     "lossless": "true: every frame gets exactly one result",
+    "wait_for_listeners": "a recorded source waits for so many readers of camera/camera_info",
 }
 OPTIONS = {
     "params": ("", "parameter file; empty: config/sorter.yaml"),
@@ -69,6 +70,8 @@ def generate_launch_description() -> LaunchDescription:
 def _nodes(context: LaunchContext) -> list[Any]:
     given = context.launch_configurations
     settings = {name: _typed(name, given[name]) for name in SETTINGS if given[name]}
+    if given["record"]:
+        settings.setdefault("wait_for_listeners", 1)  # the recorder, lest it miss the beginning
     params = given["params"] or str(share_file("config/sorter.yaml"))
 
     def node(executable: str, respawn: bool = True, **overrides: Any) -> Node:
@@ -118,9 +121,11 @@ def _on_exit(action: Node, ends_run: bool) -> RegisterEventHandler:
     return RegisterEventHandler(OnProcessExit(target_action=action, on_exit=react))
 
 
-def _typed(name: str, text: str) -> bool | float | str:
+def _typed(name: str, text: str) -> bool | int | float | str:
     if name in ("loop", "lossless"):
         return _is_true(name, text)
+    if name == "wait_for_listeners":
+        return int(text)
     return float(text) if name == "rate" else text
 
 

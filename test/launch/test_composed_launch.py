@@ -27,20 +27,30 @@ BAG = Path(FOLDER.name) / "bag"
 
 @pytest.mark.launch_test
 @launch_testing.markers.keep_alive
-def generate_test_description() -> LaunchDescription:
-    sorter = include("replay", lossless="true", composed="true", namespace="lane1", record=str(BAG))
-    return LaunchDescription([sorter, launch_testing.actions.ReadyToTest()])
+def generate_test_description() -> tuple[LaunchDescription, dict[str, Any]]:
+    # The bag waits for this listener and the recorder.
+    listener = Listener("lane1")
+    sorter = include(
+        "replay",
+        lossless="true",
+        composed="true",
+        namespace="lane1",
+        record=str(BAG),
+        wait_for_listeners="2",
+    )
+    ready = launch_testing.actions.ReadyToTest()
+    return LaunchDescription([sorter, ready]), {"listener": listener}
 
 
 class TestComposed(unittest.TestCase):
-    def test_sorts_in_its_lane(self, proc_info: Any) -> None:
-        with Listener("lane1") as listener:
-            proc_info.assertWaitForStartup(process="sorter_composed", timeout=20)
-            proc_info.assertWaitForShutdown(process="sorter_composed", timeout=180)
-            assert listener.silent_topics() == []
-            right, items = right_and_total(listener)
-            assert len(listener.messages["actuator/diverter_command"]) == items >= 36
-            assert right >= 0.9 * items
+    def test_sorts_in_its_lane(self, proc_info: Any, listener: Listener) -> None:
+        proc_info.assertWaitForStartup(process="sorter_composed", timeout=20)
+        proc_info.assertWaitForShutdown(process="sorter_composed", timeout=180)
+        listener.close()
+        assert listener.silent_topics() == []
+        right, items = right_and_total(listener)
+        assert len(listener.messages["actuator/diverter_command"]) == items >= 36
+        assert right >= 0.9 * items
 
 
 @launch_testing.post_shutdown_test()

@@ -23,31 +23,24 @@ NODES = ("actuator_node", "classifier_node", "camera_node")
 
 @pytest.mark.launch_test
 @launch_testing.markers.keep_alive
-def generate_test_description() -> LaunchDescription:
-    return LaunchDescription(
-        [include("replay", lossless="true"), launch_testing.actions.ReadyToTest()]
-    )
+def generate_test_description() -> tuple[LaunchDescription, dict[str, Any]]:
+    # The bag waits for this listener: in lossless mode it is through in seconds.
+    listener = Listener()
+    sorter = include("replay", lossless="true", wait_for_listeners="1")
+    ready = launch_testing.actions.ReadyToTest()
+    return LaunchDescription([sorter, ready]), {"listener": listener}
 
 
 class TestSample(unittest.TestCase):
-    listener: Listener
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        cls.listener = Listener()
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        cls.listener.close()
-
-    def test_sorts_every_item_once(self, proc_info: Any) -> None:
+    def test_sorts_every_item_once(self, proc_info: Any, listener: Listener) -> None:
         for node in NODES:
             proc_info.assertWaitForStartup(process=node, timeout=20)
         # The camera ends when the bag does; launch then ends the others.
         proc_info.assertWaitForShutdown(process="camera_node", timeout=180)
-        heard = self.listener.messages
-        assert self.listener.silent_topics() == []
-        right, items = right_and_total(self.listener)
+        listener.close()
+        heard = listener.messages
+        assert listener.silent_topics() == []
+        right, items = right_and_total(listener)
         assert items >= 36
         assert len(heard["actuator/diverter_command"]) == items
         assert right >= 0.9 * items

@@ -15,9 +15,11 @@ from launch.actions import IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from sensor_msgs.msg import CameraInfo
 
 from recycle_sorter.paths import share_file
 from recycle_sorter.ros import qos
+from recycle_sorter.ros.transport import use_shipped_transport
 from recycle_sorter_msgs.msg import (
     DiverterCommand,
     DiverterState,
@@ -27,6 +29,7 @@ from recycle_sorter_msgs.msg import (
 )
 
 TOPICS: dict[str, tuple[Any, Any]] = {
+    "camera/camera_info": (CameraInfo, qos.RESULT),
     "camera/ground_truth": (GroundTruth, qos.RESULT),
     "classifier/classification": (MaterialClassification, qos.RESULT),
     "classifier/model_info": (ModelInfo, qos.LATCHED),
@@ -48,6 +51,7 @@ class Listener:
     def __init__(self, namespace: str = "") -> None:
         self.messages: dict[str, list[Any]] = defaultdict(list)
         self._arrived = threading.Condition()
+        use_shipped_transport()  # the same network as the nodes', or they meet late
         self._context = Context()
         rclpy.init(context=self._context)
         node_options: dict[str, Any] = {"namespace": namespace} if namespace else {}

@@ -24,13 +24,14 @@ class Handshake:
     ``model_info`` and ``diverter_state`` prove that both nodes are up and reach this one.
 
     Args:
-        node: The camera node; its parameters ``lossless``, ``wait_for_graph_sec`` and
-            ``ack_timeout_sec`` count.
+        node: The camera node; its parameters ``lossless``, ``wait_for_graph_sec``,
+            ``wait_for_listeners`` and ``ack_timeout_sec`` count.
         values: The node's parameters.
     """
 
     def __init__(self, node: Node, values: dict[str, Any]) -> None:
         self._node = node
+        self._listeners = int(values["wait_for_listeners"])
         self._wait_sec = float(values["wait_for_graph_sec"])
         self._ack_timeout_sec = float(values["ack_timeout_sec"])
         self._answered = threading.Condition()
@@ -53,6 +54,7 @@ class Handshake:
                 self._model_seen.is_set()
                 and self._actuator_seen.is_set()
                 and self._node.count_subscribers("camera/image_raw")
+                and self._node.count_subscribers("camera/camera_info") >= self._listeners
                 and self._node.count_subscribers("classifier/classification") > self._own_readers
             ):
                 return True

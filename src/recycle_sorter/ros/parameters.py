@@ -106,6 +106,7 @@ CAMERA = (
     Param("reconnect_initial_sec", 0.5, "wait before a lost camera is opened again", 0.01, 60.0),
     Param("reconnect_max_sec", 10.0, "longest such wait; it doubles each time", 0.01, 600.0),
     Param("wait_for_graph_sec", 10.0, "a recorded source waits so long for listeners", 0.0, 600.0),
+    Param("wait_for_listeners", 0, "likewise, for so many readers of camera/camera_info", 0, 100),
     Param("ack_timeout_sec", 10.0, "lossless: longest wait for a frame's result", 0.1, 600.0),
     Param("jpeg_quality", 90, "quality of image_raw/compressed", 1, 100),
 )
