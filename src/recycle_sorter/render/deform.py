@@ -88,7 +88,7 @@ def wavy(mesh: Mesh, rng: np.random.Generator, wavelength_m: float, height_m: fl
 
 def softened(mesh: Mesh, columns: int, rows: int, passes: int = 4) -> Mesh:
     """Smooth a sheet's grid (``rows`` x ``columns``) by averaging neighbours: cloth, tissue."""
-    grid = mesh.vertices.reshape(rows, columns, 3)
+    grid: Array = mesh.vertices.reshape(rows, columns, 3)
     for _ in range(passes):
         padded = np.pad(grid, ((1, 1), (1, 1), (0, 0)), mode="edge")
         around = padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]

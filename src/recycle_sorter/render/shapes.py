@@ -83,8 +83,8 @@ class Mesh:
         for corner in range(3):
             np.add.at(sums, inverse[self.faces[:, corner]], face_normals)
         length = np.linalg.norm(sums, axis=1, keepdims=True)
-        sums = np.where(length > 1e-20, sums / np.maximum(length, 1e-20), [0.0, 0.0, 1.0])
-        return np.ascontiguousarray(sums[inverse])
+        normals = np.where(length > 1e-20, sums / np.maximum(length, 1e-20), [0.0, 0.0, 1.0])
+        return np.ascontiguousarray(normals[inverse])
 
 
 def _grid_faces(rows: int, columns: int) -> Faces:
