@@ -13,15 +13,14 @@ from support.pictures import make_store, picture
 
 from recycle_sorter.ml.augment import AugmentConfig, augment, random_view
 from recycle_sorter.ml.data import PictureStore
-from recycle_sorter.ml.distill import DistillConfig
 from recycle_sorter.ml.evaluate import predict
-from recycle_sorter.ml.training import batches
+from recycle_sorter.ml.training import StageConfig, batches
 from recycle_sorter.vision.preprocessing import PreprocessingSpec, preprocess_batch, resize_image
 
 pytestmark = pytest.mark.ml
 
 SPEC = PreprocessingSpec(width_px=32, height_px=32)
-STAGE = replace(DistillConfig().material, epochs=4, batch_size=4, size_px=32, final_size_px=32)
+STAGE = StageConfig(4, 4, 1e-3, size_px=32, final_size_px=32)
 PLAIN = AugmentConfig(
     area_min=1.0,
     aspect_max=1.0,

@@ -14,10 +14,12 @@ from recycle_sorter.core.materials import MATERIALS
 from recycle_sorter.ml.data import (
     UNLABELLED,
     PictureStore,
+    Record,
     decode,
     read_class_folders,
     read_split,
     read_unlabelled,
+    repeat_rare,
 )
 
 pytestmark = pytest.mark.ml
@@ -106,3 +108,11 @@ def test_stores_join_and_check_their_labels() -> None:
     assert (one + two).labels.tolist() == one.labels.tolist() + two.labels.tolist()
     with pytest.raises(InvalidInputError, match="labels"):
         PictureStore(one.images, np.zeros(5, dtype=np.int64))
+
+
+def test_rare_materials_are_repeated_and_common_ones_are_not() -> None:
+    records = [Record(Path(f"{i}.png"), 0) for i in range(40)] + [Record(Path("rare.png"), 5)] * 7
+    labels = [record.label for record in repeat_rare(records)]
+    assert labels.count(0) == 40
+    assert labels.count(5) == 21
+    assert repeat_rare([]) == []

@@ -16,7 +16,7 @@ from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.materials import MATERIALS
 from recycle_sorter.ml.augment import AugmentConfig
 from recycle_sorter.ml.distill import (
-    DistillConfig,
+    MaterialConfig,
     load_student,
     load_teacher,
     soft_cross_entropy,
@@ -61,7 +61,7 @@ def _teacher() -> Teacher:
 
 
 def test_resumed_equals_uninterrupted(tmp_path: Path) -> None:
-    config = DistillConfig(material=STAGE)
+    config = MaterialConfig(STAGE, hint_weight=1.0, label_weight=0.5)
     store, broad = make_store(), _broad_checkpoint(tmp_path)
 
     def train(name: str, stop_after: int | None = None) -> dict[str, Tensor]:
@@ -70,7 +70,7 @@ def test_resumed_equals_uninterrupted(tmp_path: Path) -> None:
             SPEC,
             config,
             tmp_path / name,
-            broad=broad,
+            start=broad,
             teacher=_teacher(),
             stop_after=stop_after,
         ).state_dict()
@@ -154,3 +154,15 @@ def test_the_schedule_warms_up_and_ends_at_zero() -> None:
 def test_a_bad_stage_is_refused(change: dict[str, float]) -> None:
     with pytest.raises(InvalidInputError, match=next(iter(change))):
         replace(STAGE, **change)  # type: ignore[arg-type]
+
+
+def test_a_later_stage_starts_where_the_former_ended(tmp_path: Path) -> None:
+    config = MaterialConfig(replace(STAGE, epochs=1), hint_weight=1.0, label_weight=0.5)
+    store, broad = make_store(1), _broad_checkpoint(tmp_path)
+    first = tmp_path / "first.pt"
+    train_material(store, SPEC, config, first, start=broad, teacher=_teacher())
+    again = train_material(
+        store, SPEC, config, tmp_path / "no.pt", start=first, teacher=_teacher(), stop_after=0
+    )
+    ended = load_student(first).state_dict()
+    assert all(value.equal(ended[name]) for name, value in again.state_dict().items())

@@ -93,7 +93,7 @@ def test_an_engine_that_disagrees_is_refused() -> None:
 @pytest.fixture
 def job(tmp_path: Path) -> ExportJob:
     student = {f"student.{name}": value for name, value in _student().state_dict().items()}
-    save_checkpoint(tmp_path / "run" / "material.pt", {"trained": student})
+    save_checkpoint(tmp_path / "run" / "finish.pt", {"trained": student})
     licence = tmp_path / "licence.txt"
     licence.write_text("do as you like\n", encoding="utf-8")
     data = write_dataset(tmp_path / "data")
@@ -134,6 +134,6 @@ def test_a_folder_that_is_no_bundle_is_not_replaced(job: ExportJob) -> None:
 
 
 def test_a_run_without_a_student_is_named(job: ExportJob) -> None:
-    (job.run / "material.pt").unlink()
-    with pytest.raises(InvalidInputError, match=r"material\.pt"):
+    (job.run / "finish.pt").unlink()
+    with pytest.raises(InvalidInputError, match=r"finish\.pt"):
         export_bundle(job, print)

@@ -29,6 +29,7 @@ def export(
     renders: Annotated[
         Path | None, typer.Option(help="Class folders of renderings to measure as well.")
     ] = None,
+    note: Annotated[str, typer.Option(help="A remark on the training for the card.")] = "",
     licence: Annotated[Path, typer.Option(help="Text of the licence to enclose.")] = Path(
         "LICENSE"
     ),
@@ -40,8 +41,10 @@ def export(
     """
     from recycle_sorter.ml.bundling import ExportJob, export_bundle
 
-    command = shlex.join(["recycle-sorter", *sys.argv[1:]])
-    model_id = export_bundle(ExportJob(run, data, out, licence, renders, command), typer.echo)
+    # The remark has a place of its own in the card.
+    words = [word for word in sys.argv[1:] if word not in ("--note", note)]
+    command = shlex.join(["recycle-sorter", *words])
+    model_id = export_bundle(ExportJob(run, data, out, licence, renders, command, note), typer.echo)
     typer.echo(f"{model_id} in {out}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +24,7 @@ from recycle_sorter.ml.export import (
     write_int8,
     write_weights,
 )
+from recycle_sorter.ml.recipe import SPEC
 from recycle_sorter.vision.preprocessing import PreprocessingSpec, preprocess_batch
 
 STARTED_FROM: Final = (
@@ -39,12 +40,13 @@ class ExportJob:
     """What to export.
 
     Attributes:
-        run: Run folder with ``material.pt``.
+        run: Run folder with ``finish.pt``.
         data: Data set with ``split.csv``; ``val`` is measured, ``train`` calibrates int8.
         out: The bundle's folder; an older bundle there is replaced.
         licence: File whose text is enclosed as ``LICENSE``.
         renders: Class folders to measure as well, none of them trained on.
         command: The command line, for the record.
+        note: A remark on the training for the card.
         spec: Preprocessing that the network was trained with.
     """
 
@@ -54,7 +56,8 @@ class ExportJob:
     licence: Path
     renders: Path | None = None
     command: str = ""
-    spec: PreprocessingSpec = field(default_factory=PreprocessingSpec)
+    note: str = ""
+    spec: PreprocessingSpec = SPEC
 
 
 def _measure_engine(
@@ -82,7 +85,7 @@ def export_bundle(job: ExportJob, report: Callable[[str], None]) -> str:
         InvalidInputError: If the run, the data or the licence is missing.
         ModelError: If an engine cannot load the network or disagrees with torch.
     """
-    checkpoint = job.run / "material.pt"
+    checkpoint = job.run / "finish.pt"
     for name, path in (("run", checkpoint), ("licence", job.licence)):
         if not path.is_file():
             raise InvalidInputError(name, str(path), "a file", "check the path, or train first")
@@ -119,7 +122,7 @@ def export_bundle(job: ExportJob, report: Callable[[str], None]) -> str:
 
     fp32 = _measure_engine(draft, "onnxruntime", "fp32", stores, temperature)
     int8 = _measure_engine(draft, "openvino", "int8", stores, temperature)
-    loss = fp32["val"]["accuracy"] - int8["val"]["accuracy"]
+    loss = round(fp32["val"]["accuracy"] - int8["val"]["accuracy"], 4)
     for figures in (fp32, int8):
         accuracies = (f"{name} {figures[name]['accuracy']:.1%}" for name in stores)
         report(f"{figures['precision']} on {figures['engine']}: {', '.join(accuracies)}")
@@ -133,10 +136,11 @@ def export_bundle(job: ExportJob, report: Callable[[str], None]) -> str:
         "split": "val",
         **fp32["val"],
         "measured": [fp32, int8],
+        "int8_kept": keep_int8,
         "date": datetime.now(timezone.utc).date().isoformat(),
         "command": job.command,
     }
-    card = model_card(figures, temperature, STARTED_FROM)
+    card = model_card(figures, temperature, STARTED_FROM, job.note)
     (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
     model_id = write_description(
         folder, job.spec, temperature, figures, STARTED_FROM, int8=keep_int8

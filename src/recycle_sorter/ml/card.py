@@ -13,7 +13,7 @@ the sorter's camera: one item in view, seen from above, the whole frame handed t
 
 Architecture: torchvision's ResNet-18 with six outputs. `model.safetensors` holds the weights under
 torchvision's own names; `model.onnx` is only the graph and points into it. Input `image`:
-`[N, 3, 224, 224]` float32 as `bundle.json` describes under `preprocessing`; output `logits`:
+`[N, 3, height, width]` float32 as `bundle.json` describes under `preprocessing`; output `logits`:
 `[N, 6]`. Probabilities are `softmax(logits / {temperature:.4f})`.
 
 ## Figures
@@ -34,9 +34,10 @@ Started from: {started_from}.
 2. *Teacher*: EfficientNet-Lite0 was fine-tuned on TrashNet `train` and our own renderings.
 3. *Material*: the student learned that teacher's answers and feature maps, and the labels, on the
    same pictures, augmented (crops, flips, rotation, light, blur, noise, MixUp).
+4. *Finish*: the same with less mixing and more weight on the labels.
 
-`val` was never trained on. Neither were the renderings that ship as the sample: they come from
-other seeds.
+{note}`val` was never trained on. Neither were the renderings that ship as the sample: they come
+from other seeds.
 
 ```sh
 {train_command}
@@ -80,7 +81,9 @@ def _table(measured: Mapping[str, Any], name: str) -> str:
     )
 
 
-def model_card(figures: Mapping[str, Any], temperature: float, started_from: str) -> str:
+def model_card(
+    figures: Mapping[str, Any], temperature: float, started_from: str, note: str = ""
+) -> str:
     """Return the card for what :func:`~recycle_sorter.ml.bundling.export_bundle` measured."""
     first = figures["measured"][0]
     sets = [name for name, value in first.items() if isinstance(value, dict)]
@@ -90,12 +93,15 @@ def model_card(figures: Mapping[str, Any], temperature: float, started_from: str
         "|---" * (len(figures["recall"]) + 4) + "|",
         *(_table(measured, name) for name in sets for measured in figures["measured"]),
     ]
+    if not figures["int8_kept"]:
+        rows.append("\nThe int8 network lost more than 0.3 points on `val` and is not enclosed.")
     return _CARD.format(
         temperature=temperature,
         dates=f"Measured {figures['date']}; columns after the accuracy are recall by material. "
         f"`val` is TrashNet's.",
         tables="\n".join(rows),
         started_from=started_from,
+        note=f"{note}\n\n" if note else "",
         train_command=TRAIN_COMMAND,
         command=figures["command"],
     )

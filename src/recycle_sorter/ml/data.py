@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +107,14 @@ def read_split(root: Path, split: str, materials: Sequence[str] = MATERIALS) -> 
     if not records:
         raise InvalidInputError("split", split, f"a split that {table.name} names")
     return records
+
+
+def repeat_rare(records: Sequence[Record]) -> list[Record]:
+    """Repeat the pictures of rare labels until each has about half as many as the commonest."""
+    counts = Counter(record.label for record in records)
+    wanted = max(counts.values(), default=0) / 2
+    repeats = {label: max(1, round(wanted / count)) for label, count in counts.items()}
+    return [record for record in records for _ in range(repeats[record.label])]
 
 
 def decode(path: Path, shorter_px: int | None = None) -> npt.NDArray[np.uint8] | None:

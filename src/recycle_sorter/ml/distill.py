@@ -47,11 +47,51 @@ def _broad_stage() -> StageConfig:
 
 
 def _teacher_stage() -> StageConfig:
-    return StageConfig(epochs=6, batch_size=32, learning_rate=6e-4, size_px=160, final_size_px=192)
+    return StageConfig(
+        epochs=10,
+        batch_size=32,
+        learning_rate=6e-4,
+        size_px=160,
+        final_size_px=192,
+        mixup_probability=0.25,
+    )
 
 
-def _material_stage() -> StageConfig:
-    return StageConfig(epochs=30, batch_size=32, learning_rate=1e-3, size_px=128, final_size_px=192)
+@dataclass(frozen=True, slots=True)
+class MaterialConfig:
+    """How the student learns materials from the fine-tuned teacher.
+
+    Attributes:
+        stage: The schedule.
+        hint_weight: Weight of the feature maps against the answers.
+        label_weight: Share of the true labels against the teacher's answers, 0 to 1.
+        softness: Temperature of the answers.
+    """
+
+    stage: StageConfig
+    hint_weight: float
+    label_weight: float
+    softness: float = 2.0
+
+
+def _material() -> MaterialConfig:
+    stage = StageConfig(
+        epochs=36, batch_size=32, learning_rate=1e-3, size_px=128, final_size_px=192
+    )
+    return MaterialConfig(stage, hint_weight=1.0, label_weight=0.5)
+
+
+def _finish() -> MaterialConfig:
+    stage = StageConfig(
+        epochs=11,
+        batch_size=32,
+        learning_rate=2.5e-4,
+        size_px=192,
+        final_size_px=192,
+        mixup_probability=0.2,
+        seed=1,
+    )
+    return MaterialConfig(stage, hint_weight=0.2, label_weight=0.7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +99,17 @@ class DistillConfig:
     """The whole recipe.
 
     Attributes:
-        broad: Student on the teacher's ImageNet answers.
+        broad: Student on the teacher's ImageNet answers and, with the same weight, features.
         teacher: Teacher on materials.
-        material: Student on the fine-tuned teacher's answers.
-        hint_weight: Weight of the feature maps against the answers.
-        label_weight: Share of the true labels against the teacher's answers, 0 to 1.
-        softness: Temperature of the answers in the material stage.
+        material: Student on the fine-tuned teacher's answers and features.
+        finish: The same with milder augmentation and more trust in the labels.
         label_smoothing: Of the teacher's fine-tuning.
     """
 
     broad: StageConfig = field(default_factory=_broad_stage)
     teacher: StageConfig = field(default_factory=_teacher_stage)
-    material: StageConfig = field(default_factory=_material_stage)
-    hint_weight: float = 1.0
-    label_weight: float = 0.3
-    softness: float = 2.0
+    material: MaterialConfig = field(default_factory=_material)
+    finish: MaterialConfig = field(default_factory=_finish)
     label_smoothing: float = 0.1
 
 
@@ -107,7 +143,7 @@ def train_broad(
             theirs = teacher.run(batch.images)
         ours = run_resnet(cast(torchvision.models.ResNet, trained["student"]), batch.images)
         hints = cast(Tensor, trained["hints"](ours.maps, theirs.maps))
-        return soft_cross_entropy(ours.logits, theirs.logits) + config.hint_weight * hints
+        return soft_cross_entropy(ours.logits, theirs.logits) + hints
 
     fit(trained, loss_of, store, len(MATERIALS), spec, config.broad, checkpoint)
     return trained
@@ -147,31 +183,33 @@ def train_teacher(
 def train_material(
     store: PictureStore,
     spec: PreprocessingSpec,
-    config: DistillConfig,
+    config: MaterialConfig,
     checkpoint: Path,
     *,
-    broad: Path,
+    start: Path,
     teacher: Teacher,
     describe: Describe | None = None,
     stop_after: int | None = None,
 ) -> torchvision.models.ResNet:
-    """Teach the broad student the fine-tuned teacher's answers and features on materials.
+    """Teach a started student the fine-tuned teacher's answers and features on materials.
 
     Args:
         store: Labelled pictures.
         spec: Preprocessing.
-        config: The recipe.
+        config: Schedule and weights.
         checkpoint: Where this stage keeps its state.
-        broad: Checkpoint of the broad stage, where the student starts.
+        start: Checkpoint of an earlier stage, where the student starts; a head for other
+            classes than materials is replaced by a fresh one.
         teacher: Fine-tuned; it is frozen here.
         describe: Measures the student after an epoch, for people only.
         stop_after: Return after this many epochs as if interrupted.
     """
-    torch.manual_seed(config.material.seed)
+    torch.manual_seed(config.stage.seed)
     trained = _student(len(MATERIALS))
-    state = load_checkpoint(broad)["trained"]
-    kept = {name: value for name, value in state.items() if not name.startswith("student.fc.")}
-    trained.load_state_dict(kept, strict=False)
+    fresh = trained.state_dict()
+    started = load_checkpoint(start)["trained"]
+    fits = {name: value for name, value in started.items() if value.shape == fresh[name].shape}
+    trained.load_state_dict(fits, strict=False)
     student = cast(torchvision.models.ResNet, trained["student"])
     teacher = _frozen(teacher)
 
@@ -191,7 +229,7 @@ def train_material(
         store,
         len(MATERIALS),
         spec,
-        config.material,
+        config.stage,
         checkpoint,
         describe=None if describe is None else lambda: describe(student),
         stop_after=stop_after,

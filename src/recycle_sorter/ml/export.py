@@ -37,6 +37,7 @@ def write_weights(model: nn.Module, path: Path) -> None:
 
     state = {name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}
     save_file(state, path, metadata={"format": "pt"})
+    path.chmod(0o644)  # safetensors writes for the owner alone
 
 
 def _weight_places(path: Path) -> dict[str, tuple[int, int]]:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The recipe behind the shipped bundle: which pictures go into which stage, and where runs lie.
 
-A run folder holds ``broad.pt``, ``teacher.pt`` and ``material.pt``. Running the recipe again goes
-on where it stopped; finished stages are only read.
+A run folder holds ``broad.pt``, ``teacher.pt``, ``material.pt`` and ``finish.pt``. Running the
+recipe again goes on where it stopped; finished stages are only read.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from recycle_sorter.ml.data import (
     read_class_folders,
     read_split,
     read_unlabelled,
+    repeat_rare,
 )
 from recycle_sorter.ml.distill import (
     DistillConfig,
@@ -31,11 +32,15 @@ from recycle_sorter.ml.distill import (
 from recycle_sorter.ml.evaluate import measure, predict, torch_network
 from recycle_sorter.vision.preprocessing import PreprocessingSpec
 
-Stage = Literal["all", "broad", "teacher", "material"]
-STAGES: Final = ("all", "broad", "teacher", "material")
+Stage = Literal["all", "broad", "teacher", "material", "finish"]
+STAGES: Final = ("all", "broad", "teacher", "material", "finish")
+# The size of the last epochs: larger inputs would show objects larger than they were learned.
+SPEC: Final = PreprocessingSpec(width_px=192, height_px=192)
 # Decoded a little larger than the network's input, so that crops still have detail.
 _BROAD_SHORTER_PX: Final = 160
 _MATERIAL_SHORTER_PX: Final = 256
+# Renderings are few beside photographs: without weight they would hardly be learned.
+_RENDER_REPEATS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ class Recipe:
     renders: Sequence[Path]
     out: Path
     config: DistillConfig = field(default_factory=DistillConfig)
-    spec: PreprocessingSpec = field(default_factory=PreprocessingSpec)
+    spec: PreprocessingSpec = SPEC
 
 
 def _describe_on(
@@ -71,11 +76,11 @@ def _describe_on(
 
 
 def material_store(recipe: Recipe) -> PictureStore:
-    """Decode the labelled training pictures: the ``train`` split and the renderings."""
+    """Decode the labelled training pictures: ``train`` and the renderings, rare ones twice."""
     records = read_split(recipe.data, "train")
     for folder in recipe.renders:
-        records += read_class_folders(folder)
-    return PictureStore.load(records, _MATERIAL_SHORTER_PX)
+        records += read_class_folders(folder) * _RENDER_REPEATS
+    return PictureStore.load(repeat_rare(records), _MATERIAL_SHORTER_PX)
 
 
 def run_recipe(recipe: Recipe, stage: Stage = "all") -> torchvision.models.ResNet | None:
@@ -95,17 +100,23 @@ def run_recipe(recipe: Recipe, stage: Stage = "all") -> torchvision.models.ResNe
         return None
     store = material_store(recipe)
     val = PictureStore.load(read_split(recipe.data, "val"))
-    describe = _describe_on(val, recipe.spec, bf16=config.material.precision == "bf16")
+    describe = _describe_on(val, recipe.spec, bf16=config.teacher.precision == "bf16")
     if stage in ("all", "teacher"):
         train_teacher(store, recipe.spec, config, out / "teacher.pt", describe)
     if stage == "teacher":
         return None
-    return train_material(
-        store,
-        recipe.spec,
-        config,
-        out / "material.pt",
-        broad=out / "broad.pt",
-        teacher=load_teacher(out / "teacher.pt"),
-        describe=describe,
-    )
+    teacher = load_teacher(out / "teacher.pt")
+    steps = (("material", config.material, "broad"), ("finish", config.finish, "material"))
+    student = None
+    for name, step, before in steps:
+        if stage in ("all", name):
+            student = train_material(
+                store,
+                recipe.spec,
+                step,
+                out / f"{name}.pt",
+                start=out / f"{before}.pt",
+                teacher=teacher,
+                describe=describe,
+            )
+    return student

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shipped bundle on TrashNet's ``val`` split, through the engines that the node uses."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recycle_sorter.core.materials import MATERIALS
+from recycle_sorter.inference.bundle import ModelBundle
+from recycle_sorter.inference.factory import create_engine
+from recycle_sorter.ml.data import PictureStore, read_split
+from recycle_sorter.ml.evaluate import Figures, measure, predict
+
+pytestmark = pytest.mark.ml
+
+ROOT = Path(__file__).resolve().parents[2]
+BUNDLE = ROOT / "models" / "resnet18"
+TRASHNET = Path(os.environ.get("RECYCLE_SORTER_TRASHNET", ROOT.parent / "shared" / "trashnet"))
+needs_trashnet = pytest.mark.skipif(
+    not (TRASHNET / "split.csv").is_file(),
+    reason=f"no TrashNet with split.csv at {TRASHNET}; set RECYCLE_SORTER_TRASHNET",
+)
+
+
+@pytest.fixture(scope="module")
+def val() -> PictureStore:
+    return PictureStore.load(read_split(TRASHNET, "val"))
+
+
+def _figures(val: PictureStore, engine_name: str, precision: str) -> Figures:
+    bundle = ModelBundle.load(BUNDLE)
+    engine = create_engine(engine_name, bundle, precision)
+    try:
+        logits = predict(engine.infer, val, bundle.preprocessing)
+    finally:
+        engine.close()
+    return measure(logits, val.labels, bundle.temperature)
+
+
+def test_it_is_whole_and_under_fifty_megabytes() -> None:
+    bundle = ModelBundle.load(BUNDLE)
+    assert bundle.labels == MATERIALS
+    assert all(path.stat().st_size < 50_000_000 for path in BUNDLE.iterdir())
+
+
+@needs_trashnet
+@pytest.mark.parametrize(
+    ("engine_name", "precision"), [("onnxruntime", "fp32"), ("openvino", "auto")]
+)
+def test_at_least_four_of_five_photographs_are_right(
+    val: PictureStore, engine_name: str, precision: str
+) -> None:
+    figures = _figures(val, engine_name, precision)
+    assert figures.n == 328
+    assert figures.accuracy >= 0.80
+    assert np.mean(list(figures.recall.values())) >= 0.75
+
+
+@needs_trashnet
+def test_the_card_states_what_is_measured(val: PictureStore) -> None:
+    stated = ModelBundle.load(BUNDLE).figures
+    # One picture of 328 may fall to the other side of a tie on another CPU.
+    assert _figures(val, "onnxruntime", "fp32").accuracy == pytest.approx(
+        stated["accuracy"], abs=1.1 / stated["n"]
+    )
