@@ -81,6 +81,9 @@ class Harness:
             self.stop(self._started[-1])
         self.executor.remove_node(self.node)
         self.node.destroy_node()
+        # The garbage collector cannot look into the executor: callbacks that know the harness
+        # would keep it, and by it the DDS participant, for ever.
+        del self.executor
 
     def wait_for(
         self, predicate: Callable[[], Found], what: str, timeout_sec: float = DEADLINE_SEC
