@@ -11,6 +11,7 @@ import pytest
 
 from recycle_sorter.core.materials import MATERIALS
 from recycle_sorter.inference.bundle import ModelBundle
+from recycle_sorter.inference.classifier import softmax
 from recycle_sorter.inference.factory import create_engine
 from recycle_sorter.ml.data import PictureStore, read_split
 from recycle_sorter.ml.evaluate import Figures, measure, predict
@@ -67,3 +68,20 @@ def test_the_card_states_what_is_measured(val: PictureStore) -> None:
     assert _figures(val, "onnxruntime", "fp32").accuracy == pytest.approx(
         stated["accuracy"], abs=1.1 / stated["n"]
     )
+
+
+@needs_trashnet
+@pytest.mark.parametrize("engine_name", ["openvino", "torch"])
+def test_by_default_the_engines_give_the_same_probabilities(
+    val: PictureStore, engine_name: str
+) -> None:
+    bundle = ModelBundle.load(BUNDLE)
+
+    def probabilities(name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+        engine = create_engine(name, bundle)
+        try:
+            return softmax(predict(engine.infer, val, bundle.preprocessing), bundle.temperature)
+        finally:
+            engine.close()
+
+    assert np.abs(probabilities(engine_name) - probabilities("onnxruntime")).max() <= 1e-2

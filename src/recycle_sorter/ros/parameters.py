@@ -114,7 +114,12 @@ CAMERA = (
 CLASSIFIER = (
     Param("model", "", "folder of the model bundle; empty takes the shipped one"),
     Param("engine", "openvino", "what runs the network", choices=_ENGINES),
-    Param("precision", "auto", "numeric type; auto takes the fastest here", choices=_PRECISIONS),
+    Param(
+        "precision",
+        "auto",
+        "numeric type; auto takes the fastest that keeps the answer",
+        choices=_PRECISIONS,
+    ),
     Param("threads", 0, "threads of the engine; 0 lets it choose", 0, 256),
     Param("routing", "", "routing file that the model must fit; empty takes the shipped one"),
     Param("detect_board", True, "tell an empty board from an item; false: always an item"),
