@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How long a second ``make run`` takes until its first picture is published.
 
-From the start of ``make`` to the publication of the first picture that another process, which was
-there before, hears of; set-up has been done, so it only checks its stamps. Three times, after one
+From the start of ``make`` to the first picture in the run's own recording; set-up has been done, so
+it only checks its stamps. Three times, after one
 run that warms the page cache. Where that time goes is told by Python's own ``-X importtime``: each
 package's share of all imports, in a process of its own.
 """
@@ -15,10 +15,11 @@ import sys
 import time
 from collections import defaultdict
 
+from rosbags.rosbag2 import Reader
+
 from benchmarks.context import ROOT, Context
 from benchmarks.pictures import write_items
-from benchmarks.probe import READY, Record
-from benchmarks.processes import Lab, module, open_lab
+from benchmarks.processes import Lab, open_lab
 from benchmarks.report import Report, Table, at_most
 from recycle_sorter.core.errors import SorterError
 
@@ -55,10 +56,9 @@ def run(context: Context) -> Report:
 
 
 def _time_run(context: Context, lab: Lab) -> float:
-    out = lab.folder / "start.json"
-    probe = lab.start(module("probe", out), stdout=subprocess.PIPE)
-    lab.await_line(probe, READY)
-    options = f"--quiet --duration-sec {_RUN_SEC:g}"
+    # In the same process: another one may take seconds to be discovered.
+    bag = lab.folder / f"start_{time.time_ns()}"
+    options = f"--quiet --duration-sec {_RUN_SEC:g} --record {bag} -p images=none"
     if not _SAMPLE.is_dir():
         options += f" --uri {write_items(lab.folder / 'items', 6)}"
     if context.model is not None:
@@ -67,11 +67,12 @@ def _time_run(context: Context, lab: Lab) -> float:
     env = {name: value for name, value in lab.env.items() if name not in _OF_THE_WHEELS}
     start_ns = time.time_ns()
     lab.run(["make", "run", f"ARGS={options}"], _TIMEOUT_SEC, env=env, stdout=subprocess.DEVNULL)
-    lab.stop(probe)
-    sent = Record.read(out).sent
-    if not sent:
-        raise SorterError("make run: no picture was heard of")
-    return (min(published for _, published in sent) - start_ns) / 1e9
+    with Reader(bag) as reader:
+        infos = [c for c in reader.connections if c.topic.endswith("camera_info")]
+        times_ns = [recorded_ns for _, recorded_ns, _ in reader.messages(infos)]
+    if not times_ns:
+        raise SorterError("make run: no picture was published")
+    return (min(times_ns) - start_ns) / 1e9
 
 
 def _time_imports() -> Table:
