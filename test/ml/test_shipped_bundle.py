@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,17 +72,28 @@ def test_the_card_states_what_is_measured(val: PictureStore) -> None:
 
 
 @needs_trashnet
-@pytest.mark.parametrize("engine_name", ["openvino", "torch"])
-def test_by_default_the_engines_give_the_same_probabilities(
-    val: PictureStore, engine_name: str
+@pytest.mark.parametrize(
+    ("engine_name", "precision", "within", "at_most"),
+    [
+        ("openvino", "fp32", 1.0, 1e-4),
+        ("torch", "fp32", 1.0, 1e-4),
+        # bf16 where the CPU has it: a picture in a thousand may stray a little further.
+        ("openvino", "auto", 0.99, 2e-2),
+    ],
+)
+def test_the_engines_give_the_same_probabilities_to_a_hundredth(
+    val: PictureStore, engine_name: str, precision: str, within: float, at_most: float
 ) -> None:
     bundle = ModelBundle.load(BUNDLE)
 
-    def probabilities(name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-        engine = create_engine(name, bundle)
+    def probabilities(name: str, precision: str) -> np.ndarray[tuple[int, ...], np.dtype[Any]]:
+        engine = create_engine(name, bundle, precision)
         try:
             return softmax(predict(engine.infer, val, bundle.preprocessing), bundle.temperature)
         finally:
             engine.close()
 
-    assert np.abs(probabilities(engine_name) - probabilities("onnxruntime")).max() <= 1e-2
+    reference = probabilities("onnxruntime", "fp32")
+    difference = np.abs(probabilities(engine_name, precision) - reference).max(axis=1)
+    assert np.mean(difference <= 1e-2) >= within
+    assert difference.max() <= at_most

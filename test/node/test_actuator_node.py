@@ -178,7 +178,7 @@ def test_a_delayed_diverter_fires_that_much_after_the_picture(ros: Harness, tmp_
 @pytest.mark.parametrize(
     ("confidence", "frames", "reason", "detail"),
     [
-        (0.45, 7, DiverterCommand.REASON_LOW_CONFIDENCE, "confidence 0.45 < 0.50 for glass"),
+        (0.35, 7, DiverterCommand.REASON_LOW_CONFIDENCE, "confidence 0.35 < 0.40 for glass"),
         (0.95, 2, DiverterCommand.REASON_TOO_FEW_FRAMES, "seen in 2 frames, fewer than 4"),
     ],
 )

@@ -35,7 +35,7 @@ class OpenVinoEngine:
         Args:
             bundle: A verified bundle.
             precision: ``"fp32"``, ``"bf16"``, ``"int8"``; or ``"auto"`` for the fastest that
-                gives the same probabilities to 1e-2: bf16 where the CPU computes it natively,
+                gives the same probabilities to about 1e-2: bf16 where the CPU computes it natively,
                 else fp32. int8 keeps the accuracy, but single probabilities move by up to 0.13.
             threads: CPU threads for one inference; 0 for all physical cores.
 

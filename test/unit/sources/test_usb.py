@@ -68,7 +68,7 @@ def test_the_pixel_format_is_set_first_and_the_queue_is_short() -> None:
     open_usb(capture)
     assert capture.set_order[0] == cv2.CAP_PROP_FOURCC
     assert capture.properties[cv2.CAP_PROP_FOURCC] == cv2.VideoWriter.fourcc(*"MJPG")
-    assert capture.properties[cv2.CAP_PROP_BUFFERSIZE] == 1
+    assert capture.properties[cv2.CAP_PROP_BUFFERSIZE] == 2
     assert capture.properties[cv2.CAP_PROP_FRAME_WIDTH] == 640
     assert capture.properties[cv2.CAP_PROP_FRAME_HEIGHT] == 480
     assert capture.properties[cv2.CAP_PROP_FPS] == 30
