@@ -13,12 +13,11 @@ import sys
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
-from rclpy.subscription import MessageInfo
 from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo
 
@@ -27,6 +26,9 @@ from recycle_sorter.ros.conversions import time_to_ns
 from recycle_sorter.ros.message_info import with_info
 from recycle_sorter.ros.runner import make_executor, spin
 from recycle_sorter_msgs.msg import DiverterCommand, MaterialClassification
+
+if TYPE_CHECKING:
+    from rclpy.subscription import MessageInfo  # Jazzy has no such name
 
 READY = "ready"
 
