@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How far probabilities keep their word: reliability, expected error, temperature.
+
+Guo et al., On Calibration of Modern Neural Networks, ICML 2017.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.ml.evaluation.predictions import losses
+
+BINS: Final = 15
+MIN_TEMPERATURE: Final = 0.05
+MAX_TEMPERATURE: Final = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReliabilityBin:
+    """The pictures whose confidence lies in one interval.
+
+    Attributes:
+        low: Least confidence, included.
+        high: Greatest confidence; included only in the last bin.
+        count: Pictures in it.
+        confidence: Their mean confidence; 0 if there are none.
+        accuracy: Share of them that is right; 0 if there are none.
+    """
+
+    low: float
+    high: float
+    count: int
+    confidence: float
+    accuracy: float
+
+
+def reliability(
+    confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], bins: int = BINS
+) -> tuple[ReliabilityBin, ...]:
+    """Compares confidence with accuracy in equal intervals from 0 to 1.
+
+    Args:
+        confidence: ``[N]``, 0 to 1: probability of the predicted class.
+        right: ``[N]``, whether the prediction is right.
+        bins: Number of intervals.
+    """
+    index = np.minimum((confidence * bins).astype(int), bins - 1)
+    counts = np.bincount(index, minlength=bins)
+    parts = np.maximum(counts, 1)
+    confidences = np.bincount(index, weights=confidence, minlength=bins) / parts
+    accuracies = np.bincount(index, weights=right, minlength=bins) / parts
+    return tuple(
+        ReliabilityBin(b / bins, (b + 1) / bins, int(counts[b]), float(mean), float(share))
+        for b, (mean, share) in enumerate(zip(confidences, accuracies, strict=True))
+    )
+
+
+def expected_calibration_error(
+    confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], bins: int = BINS
+) -> float:
+    """Mean gap between confidence and accuracy, each interval weighted by its pictures; 0 to 1."""
+    gaps = sum(
+        b.count * abs(b.confidence - b.accuracy) for b in reliability(confidence, right, bins)
+    )
+    return gaps / len(confidence)
+
+
+def fit_temperature(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> float:
+    """Temperature in 0.05 to 20 with the least negative log-likelihood.
+
+    Fit it on pictures that neither trained the network nor test it. The likelihood has a single
+    minimum in the temperature, so a golden-section search finds it.
+
+    Args:
+        logits: ``[N, C]``.
+        labels: ``[N]``, 0 to C - 1.
+
+    Raises:
+        InvalidInputError: If there is no picture to fit on, or the shapes do not fit.
+    """
+    if len(labels) == 0:
+        raise InvalidInputError("labels", 0, "at least one labelled picture")
+    if logits.ndim != 2 or len(logits) != len(labels):
+        raise InvalidInputError("logits shape", logits.shape, f"({len(labels)}, classes)")
+
+    def loss(log_temperature: float) -> float:
+        return float(losses(logits, labels, math.exp(log_temperature)).mean())
+
+    low, high = math.log(MIN_TEMPERATURE), math.log(MAX_TEMPERATURE)
+    ratio = (math.sqrt(5) - 1) / 2
+    while high - low > 1e-4:
+        left, right = high - ratio * (high - low), low + ratio * (high - low)
+        if loss(left) < loss(right):
+            high = right
+        else:
+            low = left
+    return math.exp((low + high) / 2)

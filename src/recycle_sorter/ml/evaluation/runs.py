@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Evaluations read back from run folders, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.ml.evaluation.files import (
+    FIGURES_NAME,
+    PREDICTIONS_NAME,
+    read_json,
+    read_predictions,
+)
+from recycle_sorter.ml.evaluation.metrics import Interval, accuracy_interval
+from recycle_sorter.ml.evaluation.predictions import Predictions
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """One evaluation that was read back.
+
+    Attributes:
+        name: What people call it; unique among those compared.
+        figures: The object of ``figures.json``.
+        predictions: The table beside it; None if there is none.
+    """
+
+    name: str
+    figures: Mapping[str, Any]
+    predictions: Predictions | None = None
+
+    @property
+    def n(self) -> int:
+        """Number of pictures."""
+        return int(self.figures["n"])
+
+    @property
+    def accuracy(self) -> float:
+        """Share that is right."""
+        return float(self.figures["accuracy"])
+
+    @property
+    def right(self) -> int:
+        """Number of pictures that are right."""
+        if self.predictions is not None:
+            return int(self.predictions.right.sum())
+        return round(self.accuracy * self.n)
+
+    @property
+    def interval(self) -> Interval:
+        """95 % bootstrap interval of the accuracy."""
+        return accuracy_interval(self.right, self.n)
+
+
+def load_run(path: Path) -> Run:
+    """Reads an evaluation.
+
+    Args:
+        path: A run folder with ``evaluation/figures.json``, a folder with ``figures.json``, or
+            such a JSON file; ``predictions.csv`` beside it is read too.
+
+    Raises:
+        InvalidInputError: If there are no figures, or they are not as ``evaluate`` writes them.
+    """
+    if path.is_dir():
+        places = [path / "evaluation" / FIGURES_NAME, path / FIGURES_NAME]
+        file = next((place for place in places if place.is_file()), None)
+        if file is None:
+            raise InvalidInputError(
+                "run",
+                str(path),
+                f"a folder with evaluation/{FIGURES_NAME} or {FIGURES_NAME}",
+                "run `recycle-sorter evaluate --report` first",
+            )
+    else:
+        file = path
+    figures = read_json(file)
+    _check(figures, file)
+    table = file.with_name(PREDICTIONS_NAME)
+    predictions = read_predictions(table) if table.is_file() else None
+    if predictions is not None and len(predictions) != figures["n"]:
+        # A JSON that lies beside another evaluation's table.
+        predictions = None
+    shown = path.resolve()
+    return Run(shown.name if path.is_dir() else shown.stem, figures, predictions)
+
+
+def load_runs(paths: Sequence[Path]) -> list[Run]:
+    """Reads several evaluations; those of one name get their folder's name in front."""
+    runs = [load_run(path) for path in paths]
+    names = [run.name for run in runs]
+    renamed = [
+        Run(f"{path.resolve().parent.name}/{run.name}", run.figures, run.predictions)
+        if names.count(run.name) > 1
+        else run
+        for path, run in zip(paths, runs, strict=True)
+    ]
+    longer = [run.name for run in renamed]
+    for name in longer:
+        if longer.count(name) > 1:
+            raise InvalidInputError("run", name, "each run once", "remove one")
+    return renamed
+
+
+def _check(figures: Mapping[str, Any], file: Path) -> None:
+    """Whether the figures that every comparison shows are there and are numbers."""
+
+    def is_share(value: object) -> bool:
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
+
+    n = figures.get("n")
+    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+        raise InvalidInputError(f"{file}: n", n, "a number of pictures", "evaluate again")
+    for name in ("accuracy", "ece"):
+        if not is_share(figures.get(name)):
+            raise InvalidInputError(
+                f"{file}: {name}", figures.get(name), "a share, 0 to 1", "evaluate again"
+            )
+    for name in ("recall", "accuracy_at_coverage"):
+        values = figures.get(name)
+        if not isinstance(values, dict) or not all(is_share(v) for v in values.values()):
+            raise InvalidInputError(
+                f"{file}: {name}", values, "an object of shares, 0 to 1", "evaluate again"
+            )
