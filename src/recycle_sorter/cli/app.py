@@ -9,8 +9,11 @@ import typer
 
 from recycle_sorter import __version__
 from recycle_sorter.cli.classify_cmd import classify
+from recycle_sorter.cli.compare_cmd import compare
 from recycle_sorter.cli.doctor_cmd import doctor
+from recycle_sorter.cli.evaluate_cmd import evaluate
 from recycle_sorter.cli.export_cmd import export
+from recycle_sorter.cli.lineage_cmd import lineage
 from recycle_sorter.cli.make_bag_cmd import make_bag
 from recycle_sorter.cli.render_cmd import render
 from recycle_sorter.cli.run_cmd import run
@@ -47,7 +50,10 @@ app.command()(classify)
 app.command()(doctor)
 app.command(name="make-bag")(make_bag)
 app.command()(train)
+app.command()(evaluate)
+app.command()(compare)
 app.command()(export)
+app.command()(lineage)
 app.command()(render)
 
 
