@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.console import Console
@@ -18,18 +18,21 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from recycle_sorter.render.generate import Job
+    from recycle_sorter.render.scene import SceneKind
 
 _EXAMPLES = """
 [bold]Examples[/bold]
 
-recycle-sorter render --out renders --count 6 --station [dim]what the sample bag shows[/dim]
+recycle-sorter render --out renders --count 6 --scene station [dim]what the sample bag shows[/dim]
 
 recycle-sorter render --out more --seed 100000 --count 100 --width-px 320 --height-px 240
 --samples 24 [dim]for training; interrupted, the same command goes on[/dim]
 
 recycle-sorter render --out bottles --materials glass,plastic --processes 2
 
-recycle-sorter render --out boards --board-only --count 1 --station
+recycle-sorter render --out dark --scene chute [dim]a dark box, one coloured lamp[/dim]
+
+recycle-sorter render --out boards --board-only --count 1 --scene station
 
 Needs the extra: pip install 'recycle_sorter\\[render]'
 """
@@ -48,8 +51,17 @@ def render(
     processes: Annotated[
         int, typer.Option(min=1, help="Worker processes; one alone already uses all cores.")
     ] = 1,
+    scene: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND",
+            help="free (any board, light and view), station (its fixed camera and boards), belt "
+            "(moving, from above, LED bars) or chute (dark, coloured light).",
+            show_default="free",
+        ),
+    ] = None,
     station: Annotated[
-        bool, typer.Option("--station", help="The station's fixed camera and its boards.")
+        bool, typer.Option("--station", help="The same as --scene station.")
     ] = False,
     board_only: Annotated[
         bool, typer.Option("--board-only", help="Empty boards instead of items.")
@@ -65,6 +77,9 @@ def render(
     names = tuple(part.strip() for part in materials.split(",") if part.strip())
     if not names:
         raise InvalidInputError("materials", materials, f"some of {', '.join(MATERIALS)}")
+    if station and scene not in (None, "station"):
+        raise InvalidInputError("scene", scene, "station or nothing beside --station")
+    kind = "station" if station else scene or "free"
     settings = generate.Settings(
         out=out,
         first_seed=seed,
@@ -73,7 +88,7 @@ def render(
         width_px=width_px,
         height_px=height_px,
         samples=samples,
-        fixed_camera=station,
+        kind=cast("SceneKind", kind),
     )
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     started_sec = time.monotonic()

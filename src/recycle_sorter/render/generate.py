@@ -19,7 +19,7 @@ from recycle_sorter.render.catalogue import CATALOGUE
 
 TRUTH_NAME = "truth.csv"
 BOARD_FOLDER = "board"
-FIELDS = ("file", "material", "shape", "pose", "seed", "board", "samples")
+FIELDS = ("file", "material", "shape", "pose", "seed", "board", "samples", "scene")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Job:
         width_px: width.
         height_px: height.
         samples: samples a pixel; an item that light passes through gets twice as many.
-        fixed_camera: see `scene.draw_shot`.
+        kind: the kind of scene, see `scene.SceneKind`.
     """
 
     out: Path
@@ -42,7 +42,7 @@ class Job:
     width_px: int
     height_px: int
     samples: int
-    fixed_camera: bool
+    kind: scene.SceneKind = "free"
 
     @property
     def file(self) -> str:
@@ -63,7 +63,7 @@ class Settings:
         width_px: width.
         height_px: height.
         samples: samples a pixel.
-        fixed_camera: see `scene.draw_shot`.
+        kind: the kind of scene, see `scene.SceneKind`.
     """
 
     out: Path
@@ -73,7 +73,7 @@ class Settings:
     width_px: int = 640
     height_px: int = 480
     samples: int = 64
-    fixed_camera: bool = False
+    kind: scene.SceneKind = "free"
 
     def __post_init__(self) -> None:
         """Check the ranges.
@@ -84,6 +84,8 @@ class Settings:
         unknown = [name for name in self.materials if name not in CATALOGUE]
         if unknown:
             raise InvalidInputError("materials", unknown, f"some of {', '.join(CATALOGUE)}")
+        if self.kind not in scene.SCENES:
+            raise InvalidInputError("scene", self.kind, f"one of {', '.join(scene.SCENES)}")
         limits = (
             ("first_seed", 0, 999_999),
             ("count", 1, 100_000),
@@ -109,7 +111,7 @@ def plan(settings: Settings) -> list[Job]:
             settings.width_px,
             settings.height_px,
             settings.samples,
-            settings.fixed_camera,
+            settings.kind,
         )
         for seed in seeds
         for kind in kinds
@@ -117,12 +119,22 @@ def plan(settings: Settings) -> list[Job]:
 
 
 def remaining(jobs: Iterable[Job]) -> list[Job]:
-    """Return the jobs whose picture or row of truth is missing."""
-    known: dict[Path, set[str]] = {}
+    """Return the jobs whose picture or row of truth is missing.
+
+    Raises:
+        InvalidInputError: if a picture is there already, but of another kind of scene.
+    """
+    known: dict[Path, dict[str, str]] = {}
     left = []
     for job in jobs:
         if job.out not in known:
             known[job.out] = _known_files(job.out / TRUTH_NAME)
+        there = known[job.out].get(job.file, "")
+        # Tables written before there were kinds of scenes do not tell; they are believed.
+        if there not in ("", job.kind):
+            raise InvalidInputError(
+                "scene", job.kind, f"{there}, as {job.file} in {job.out} is", "choose another --out"
+            )
         if job.file not in known[job.out] or not (job.out / job.file).is_file():
             left.append(job)
     return left
@@ -154,7 +166,7 @@ def run(jobs: Sequence[Job], processes: int) -> Iterator[str]:
 
 def make_picture(job: Job) -> dict[str, str]:
     """Render one job and write its picture; return its row of truth."""
-    shot = scene.draw_shot(job.material, job.seed, fixed_camera=job.fixed_camera)
+    shot = scene.draw_shot(job.material, job.seed, job.kind)
     clear = shot.item is not None and scene.is_clear(shot.item)
     samples = job.samples * 2 if clear else job.samples
     picture = scene.render(shot, job.width_px, job.height_px, samples)
@@ -173,22 +185,34 @@ def make_picture(job: Job) -> dict[str, str]:
         "seed": str(job.seed),
         "board": shot.board.name,
         "samples": str(samples),
+        "scene": job.kind,
     }
 
 
 def _record(job: Job, row: dict[str, str]) -> str:
     path = job.out / TRUTH_NAME
-    fresh = not path.is_file()
+    fields = _fields(path)
     with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, FIELDS)
-        if fresh:
+        # A table that an older version began keeps its columns.
+        writer = csv.DictWriter(file, fields or FIELDS, extrasaction="ignore")
+        if not fields:
             writer.writeheader()
         writer.writerow(row)
     return row["file"]
 
 
-def _known_files(path: Path) -> set[str]:
+def _fields(path: Path) -> list[str]:
+    """Return the columns of a table; empty where there is none."""
     if not path.is_file():
-        return set()
+        return []
     with path.open(newline="", encoding="utf-8") as file:
-        return {row["file"] for row in csv.DictReader(file) if row.get("file")}
+        return list(csv.DictReader(file).fieldnames or ())
+
+
+def _known_files(path: Path) -> dict[str, str]:
+    """Return the kind of scene of each file of a table; empty where it is not told."""
+    if not path.is_file():
+        return {}
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = csv.DictReader(file)
+        return {row["file"]: row.get("scene") or "" for row in rows if row.get("file")}

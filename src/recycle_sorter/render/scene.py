@@ -3,23 +3,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from types import ModuleType
-from typing import Any
+from types import MappingProxyType, ModuleType
+from typing import Any, Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from recycle_sorter.core.errors import InvalidInputError, SorterError
-from recycle_sorter.render import materials, pose, shapes, station
-from recycle_sorter.render.catalogue import CATALOGUE, Item, make_item
+from recycle_sorter.render import belt, chute, materials, pose, shapes, station
+from recycle_sorter.render.catalogue import CATALOGUE, Item, Part, make_item
+from recycle_sorter.render.develop import Sensor, cleaned, exposed, metered
 from recycle_sorter.render.materials import Picture
+from recycle_sorter.render.place import Board, Lights, Place
 from recycle_sorter.render.pose import Camera
 
 VARIANT = "scalar_rgb"
 PASSES = 4
 STATION_CAMERA = Camera()
+
+# free: any board, room and view; station: its fixed camera and boards; belt: from above, under
+# LED bars; chute: in a dark box with one coloured lamp.
+SceneKind = Literal["free", "station", "belt", "chute"]
+SCENES: tuple[SceneKind, ...] = ("free", "station", "belt", "chute")
+PLACES: Mapping[SceneKind, Callable[[np.random.Generator, Item | None, bool], Place]] = (
+    MappingProxyType({"belt": belt.draw_place, "chute": chute.draw_place})
+)
+# Longest light path for items that light does not pass through.
+DEPTHS: Mapping[SceneKind, int] = MappingProxyType({"free": 6, "station": 6, "belt": 4, "chute": 4})
 
 
 class MitsubaMissingError(SorterError, ImportError):
@@ -33,18 +45,22 @@ class Shot:
     Attributes:
         item: the posed item, or None for the empty board.
         pose: the item's pose; empty for the empty board.
-        board: the board.
+        board: what it lies on, and the walls around.
         lights: the lights.
         camera: the camera.
         seed: seed of the renderer's samples.
+        kind: what kind of scene it is.
+        sensor: the camera's development; None meters the exposure against the board.
     """
 
     item: Item | None
     pose: str
-    board: station.Board
-    lights: station.Lights
+    board: Board
+    lights: Lights
     camera: Camera
     seed: int
+    kind: SceneKind = "free"
+    sensor: Sensor | None = None
 
 
 def load_mitsuba() -> ModuleType:
@@ -74,17 +90,33 @@ def limit_threads(count: int) -> None:
     drjit.set_thread_count(count)
 
 
-def draw_shot(material: str | None, seed: int, *, fixed_camera: bool = False) -> Shot:
+def draw_shot(material: str | None, seed: int, kind: SceneKind = "free") -> Shot:
     """Draw a shot from its seed; the same arguments give the same shot.
 
     Args:
-        material: what is on the board; None leaves it empty.
+        material: what is in the picture; None leaves the place empty.
         seed: at least 0.
-        fixed_camera: use the station's camera and its boards instead of drawn ones.
+        kind: see `SceneKind`.
+
+    Raises:
+        InvalidInputError: if the kind of scene is unknown.
     """
-    kind = 0 if material is None else 1 + tuple(CATALOGUE).index(material)
-    item_rng = np.random.default_rng([seed, kind, 0])
-    rng = np.random.default_rng([seed, kind, 1])
+    if kind not in SCENES:
+        raise InvalidInputError("scene", kind, f"one of {', '.join(SCENES)}")
+    number = 0 if material is None else 1 + tuple(CATALOGUE).index(material)
+    item_rng = np.random.default_rng([seed, number, 0])
+    if kind in PLACES:
+        rng = np.random.default_rng([seed, number, 1 + SCENES.index(kind)])
+        item, resting = None, ""
+        if material is not None:
+            item, resting = pose.posed(make_item(material, seed, item_rng), rng)
+        clear = item is not None and is_clear(item)
+        drawn = PLACES[kind](rng, item, clear)
+        return Shot(
+            drawn.item, resting, drawn.board, drawn.lights, drawn.camera, seed, kind, drawn.sensor
+        )
+    fixed_camera = kind == "station"
+    rng = np.random.default_rng([seed, number, 1])
     name = str(rng.choice(station.STATION_BOARDS)) if fixed_camera else None
     board = station.make_board(rng, name)
     lights = station.make_lights(rng, moderate=fixed_camera)
@@ -94,7 +126,7 @@ def draw_shot(material: str | None, seed: int, *, fixed_camera: bool = False) ->
             distance_m=float(rng.uniform(0.4, 0.9)), tilt_rad=float(rng.uniform(0.08, 0.95))
         )
     if material is None:
-        return Shot(None, "", board, lights, camera, seed)
+        return Shot(None, "", board, lights, camera, seed, kind)
     item, resting = pose.posed(make_item(material, seed, item_rng), rng)
     if not fixed_camera:
         camera = replace(camera, distance_m=float(rng.uniform(2.2, 4.0)) * pose.size_m(item))
@@ -104,7 +136,7 @@ def draw_shot(material: str | None, seed: int, *, fixed_camera: bool = False) ->
     reach = max(0.0, 0.9 - target) * 0.5
     at = (float(rng.uniform(-reach, reach)), float(rng.uniform(-reach, reach)))
     item, camera = pose.framed(item, camera, target, at, fixed_camera)
-    return Shot(item, resting, board, lights, camera, seed)
+    return Shot(item, resting, board, lights, camera, seed, kind)
 
 
 def is_clear(item: Item) -> bool:
@@ -143,40 +175,16 @@ def render(shot: Shot, width_px: int, height_px: int, samples: int) -> Picture:
 
 
 def develop(passes: NDArray[np.float32], shot: Shot) -> Picture:
-    """Turn radiance into a camera's picture: fireflies off, exposure, white balance, tone.
+    """Turn radiance into the picture of the shot's camera.
 
     Args:
         passes: independent renderings ``(P, H, W, 3)``, linear.
-        shot: gives the board's albedo and the white of the light.
+        shot: gives the camera's development, or what its exposure is metered against.
     """
-    # A pixel far above the middle of its passes is one lucky light path, not light.
-    middle = np.median(passes, axis=0)
-    passes = np.minimum(passes, 2.0 * middle + 0.1 * middle.mean())
-    linear = _smoothed(passes.mean(axis=0), passes.var(axis=0, ddof=1) / len(passes))
-    rim = max(2, linear.shape[0] // 16)
-    border = np.concatenate([linear[:rim].reshape(-1, 3), linear[-rim:].reshape(-1, 3)])
-    irradiance = float(np.median(border.mean(axis=1))) / max(shot.board.albedo, 1e-3)
-    linear = linear * (0.74 / max(irradiance, 1e-6))
-    linear = linear / np.asarray(shot.lights.white, dtype=np.float32) ** 0.8
-    shoulder = np.where(linear > 0.6, 0.6 + 0.4 * (1 - np.exp(-(linear - 0.6) / 0.4)), linear)
-    curve = np.where(shoulder <= 0.0031308, 12.92 * shoulder, 1.055 * shoulder ** (1 / 2.4) - 0.055)
-    return np.clip(curve * 255.0 + 0.5, 0, 255).astype(np.uint8)
-
-
-def _smoothed(linear: NDArray[np.float32], noise: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Average where the passes disagree and keep what they agree on (Lee's filter, 1980).
-
-    Args:
-        linear: mean of the passes ``(H, W, 3)``.
-        noise: variance of that mean, estimated from the passes, ``(H, W, 3)``.
-    """
-    size = (5, 5)
-    mean = cv2.blur(linear, size)
-    spread = np.maximum(cv2.blur(linear * linear, size) - mean * mean, 1e-8).mean(axis=2)
-    uncertain = cv2.blur(noise, size).mean(axis=2)
-    keep = np.clip(1.0 - 1.2 * uncertain / spread, 0.0, 1.0)[..., None]
-    result: NDArray[np.float32] = (mean + keep * (linear - mean)).astype(np.float32)
-    return result
+    linear = cleaned(passes)
+    if shot.sensor is not None:
+        return exposed(linear, shot.sensor)
+    return metered(linear, shot.board.albedo, shot.lights.white)
 
 
 def _scene_dict(shot: Shot, mi: Any, width_px: int, height_px: int) -> dict[str, Any]:
@@ -202,33 +210,42 @@ def _scene_dict(shot: Shot, mi: Any, width_px: int, height_px: int) -> dict[str,
         },
         "sampler": {"type": "independent"},
     }
-    key = np.asarray(shot.lights.key_direction) * shot.lights.key_distance_m
-    half = shot.lights.key_size_m / 2.0
-    lamp = transform().look_at(origin=key.tolist(), target=[0, 0, 0], up=[0.1, 0.9, 0.05])
-    flat = shapes.sheet(4.0, 4.0, 2, 2)
-    ground = shapes.Mesh(flat.vertices, flat.faces, flat.uv * (4.0 / shot.board.tile_m))
+    depth = DEPTHS[shot.kind]
     scene: dict[str, Any] = {
         "type": "scene",
-        "integrator": {"type": "path", "max_depth": 18 if clear else 6, "rr_depth": 5},
+        "integrator": {"type": "path", "max_depth": 18 if clear else depth, "rr_depth": 5},
         "sensor": camera,
-        "room": {
+    }
+    if shot.lights.room.any():
+        scene["room"] = {
             "type": "envmap",
             "bitmap": mi.Bitmap(np.ascontiguousarray(shot.lights.room)),
             "to_world": transform().rotate([1, 0, 0], 90),
-        },
-        "key": {
+        }
+    for index, lamp in enumerate(shot.lights.lamps):
+        stand = transform().look_at(
+            origin=list(lamp.position_m), target=list(lamp.target_m), up=list(lamp.up)
+        )
+        half = [lamp.size_m[0] / 2.0, lamp.size_m[1] / 2.0, 1.0]
+        scene[f"lamp_{index}"] = {
             "type": "rectangle",
-            "to_world": lamp @ transform().scale([half, half, 1.0]),
+            "to_world": stand @ transform().scale(half),
             "emitter": {
                 "type": "area",
-                "radiance": {"type": "rgb", "value": list(shot.lights.key_radiance)},
+                "radiance": {"type": "rgb", "value": list(lamp.radiance)},
             },
-        },
-        "board": _mesh(ground, shot.board.surface, mi, "board"),
-    }
+        }
+    for index, part in enumerate(shot.board.parts or (_ground(shot.board),)):
+        scene[f"board_{index}"] = _mesh(part.mesh, part.surface, mi, f"board_{index}")
     for index, part in enumerate(shot.item.parts if shot.item else ()):
         scene[f"part_{index}"] = _mesh(part.mesh, part.surface, mi, f"part_{index}")
     return scene
+
+
+def _ground(board: Board) -> Part:
+    flat = shapes.sheet(4.0, 4.0, 2, 2)
+    mesh = shapes.Mesh(flat.vertices, flat.faces, flat.uv * (4.0 / board.tile_m))
+    return Part(mesh, board.surface)
 
 
 def _mesh(mesh: shapes.Mesh, surface: materials.Surface, mi: Any, name: str) -> Any:

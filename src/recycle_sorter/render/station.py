@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 
 import cv2
@@ -14,46 +14,7 @@ from numpy.typing import NDArray
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.render import textures as tx
 from recycle_sorter.render.materials import Picture, Surface
-
-Radiance = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Board:
-    """What the item rests on.
-
-    Attributes:
-        name: a key of `BOARDS`.
-        surface: its surface.
-        albedo: mean linear reflectance in [0, 1]; the exposure is metered against it.
-        tile_m: width of one repeat of the texture.
-    """
-
-    name: str
-    surface: Surface
-    albedo: float
-    tile_m: float
-
-
-@dataclass(frozen=True)
-class Lights:
-    """The light on the station.
-
-    Attributes:
-        room: radiance all around, float32 ``(H, W, 3)``, latitude by longitude, zenith first.
-        key_direction: unit vector from the board to the key lamp.
-        key_size_m: side of the square key lamp.
-        key_distance_m: distance of the key lamp from the board.
-        key_radiance: linear RGB radiance of the key lamp.
-        white: linear RGB of a white board in this light, green = 1.
-    """
-
-    room: Radiance
-    key_direction: tuple[float, float, float]
-    key_size_m: float
-    key_distance_m: float
-    key_radiance: tuple[float, float, float]
-    white: tuple[float, float, float]
+from recycle_sorter.render.place import Board, Lamp, Lights, Radiance, room_white, vector
 
 
 def _tone(rng: np.random.Generator, colour: tx.Ink, strength: float) -> Picture:
@@ -189,9 +150,15 @@ def softened(lights: Lights) -> Lights:
     """
     room = np.minimum(lights.room, 4.0).astype(np.float32)
     room = cv2.GaussianBlur(room, (0, 0), 1.8, borderType=cv2.BORDER_REFLECT).astype(np.float32)
-    red, green, blue = (0.2 * part for part in lights.key_radiance)
-    size = 2.0 * lights.key_size_m
-    return replace(lights, room=room, key_size_m=size, key_radiance=(red, green, blue))
+    lamps = tuple(
+        replace(
+            lamp,
+            size_m=(2.0 * lamp.size_m[0], 2.0 * lamp.size_m[1]),
+            radiance=vector([0.2 * part for part in lamp.radiance]),
+        )
+        for lamp in lights.lamps
+    )
+    return replace(lights, room=room, lamps=lamps)
 
 
 def make_lights(rng: np.random.Generator, moderate: bool = False) -> Lights:
@@ -209,14 +176,9 @@ def make_lights(rng: np.random.Generator, moderate: bool = False) -> Lights:
     )
     power = float(rng.uniform(4.0, 12.0) if moderate else rng.uniform(1.0, 16.0))
     key = tuple(float(c) * power for c in tint)
-    # Cosine-weighted mean of the upper half: what falls on the board from the room.
-    polar = (np.arange(room.shape[0]) + 0.5) / room.shape[0] * np.pi
-    weight = np.where(polar < np.pi / 2, np.sin(polar) * np.cos(polar), 0.0)
-    from_room = (room * weight[:, None, None]).sum(axis=(0, 1)) / (weight.sum() * room.shape[1])
     size, distance = float(rng.uniform(0.3, 0.7)), float(rng.uniform(1.0, 1.5))
     from_key = np.asarray(key) * size**2 / distance**2 * np.sin(elevation) / np.pi
-    total = from_room + from_key
-    white = tuple(float(c) for c in total / total[1])
-    return Lights(
-        room, direction, size, distance, (key[0], key[1], key[2]), (white[0], white[1], white[2])
-    )
+    total = room_white(room) + from_key
+    position = vector(np.asarray(direction) * distance)
+    lamp = Lamp(position, (0.0, 0.0, 0.0), (0.1, 0.9, 0.05), (size, size), vector(key))
+    return Lights(room, (lamp,), vector(total / total[1]))
