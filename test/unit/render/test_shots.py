@@ -25,9 +25,7 @@ def _points(shot: scene.Shot) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", ["free", "station"])
 @pytest.mark.parametrize("material", MATERIALS)
-def test_item_rests_on_the_board_and_fills_the_frame(
-    material: str, kind: scene.SceneKind
-) -> None:
+def test_item_rests_on_the_board_and_fills_the_frame(material: str, kind: scene.SceneKind) -> None:
     for seed in range(3):
         shot = scene.draw_shot(material, seed, kind)
         points = _points(shot)
