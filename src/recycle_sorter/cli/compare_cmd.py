@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from recycle_sorter.ml.evaluation.compare import Comparison
@@ -73,11 +74,9 @@ def show(comparison: Comparison, console: Console) -> None:
     if not console.is_terminal:
         for row in csv_rows(comparison):
             console.print("\t".join(row), highlight=False, soft_wrap=True, markup=False)
-        for one in comparison.differences:
-            console.print(
-                f"{one.run} against {one.reference}: {one.verdict}: {one.reason}",
-                highlight=False, soft_wrap=True, markup=False,
-            )  # fmt: skip
+        for difference in comparison.differences:
+            line = f"{difference.run}: {difference.verdict}: {difference.reason}"
+            console.print(line, highlight=False, soft_wrap=True, markup=False)
         return
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column("run", overflow="fold")
@@ -91,18 +90,19 @@ def show(comparison: Comparison, console: Console) -> None:
         verdict = one.verdict if one else "reference"
         style = _STYLES.get(verdict, "dim")
         table.add_row(
-            run.name,
+            Text(run.name),
             str(run.n),
             f"{100 * run.accuracy:.1f} %",
             f"{100 * low:.1f} to {100 * high:.1f}",
             "" if at is None else f"{100 * at:.1f} %",
             f"{100 * run.figures['ece']:.1f} %",
             f"{100 * one.accuracy:+.1f}" if one else "",
-            f"[{style}]{verdict}[/{style}]",
+            Text(verdict, style),
         )
     console.print(table)
+    console.print()
     for difference in comparison.differences:
-        console.print(f"[bold]{difference.run}[/bold]: {difference.reason}", highlight=False)
+        console.print(Text(difference.run, "bold").append(f": {difference.reason}", "not bold"))
 
 
 def csv_rows(comparison: Comparison) -> list[list[str]]:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from recycle_sorter.core.errors import InvalidInputError, ModelError
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from recycle_sorter.ml.evaluation.evaluate import Evaluation
     from recycle_sorter.ml.evaluation.gradcam import Explainer
 
+_BAR_WIDTH = 12
 _SPLITS = ("train", "val", "test")
 _EXAMPLES = """
 [bold]Examples[/bold]
@@ -186,12 +188,14 @@ def show(result: Evaluation, console: Console) -> None:
             console.print(line, highlight=False, soft_wrap=True, markup=False)
         return
     about = result.about
-    console.print(f"[bold]{result.title}[/bold]", highlight=False)
-    console.print(f"[dim]engine {about['engine']}, {about['precision']}[/dim]", highlight=False)
+    # Text, not markup: a folder may be called [red].
+    title = Text(result.title, "bold")
+    console.print(title.append(f"  {about['engine']}, {about['precision']}\n", "not bold dim"))
     console.print(_materials(result))
+    console.print()
     summary = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, value in _summary(result):
-        summary.add_row(name, value)
+        summary.add_row(Text(name, "dim"), Text(value))
     console.print(summary)
 
 
@@ -213,21 +217,27 @@ def _materials(result: Evaluation) -> Table:
     table.add_column("material")
     for column in ("pictures", "recall"):
         table.add_column(column, justify="right")
-    table.add_column("", width=20)
+    table.add_column("", width=_BAR_WIDTH)
     for column in ("95 % interval", "precision", "F1"):
         table.add_column(column, justify="right")
     for name in figures.recall:
         low, high = figures.recall_interval[name]
         table.add_row(
-            name,
+            Text(name),
             str(figures.counts[name]),
             _percent(figures.recall[name]),
-            ProgressBar(total=1, completed=figures.recall[name], width=20),
+            _bar(figures.recall[name]),
             f"{100 * low:.0f} to {100 * high:.0f} %",
             _percent(figures.precision[name]),
             _percent(figures.f1[name]),
         )
     return table
+
+
+def _bar(share: float) -> ProgressBar:
+    return ProgressBar(
+        1, share, _BAR_WIDTH, style="bright_black", complete_style="cyan", finished_style="cyan"
+    )
 
 
 def _summary(result: Evaluation) -> list[tuple[str, str]]:

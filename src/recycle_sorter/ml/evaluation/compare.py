@@ -125,8 +125,11 @@ def compare(runs: Sequence[Run], reference: str | None = None, seed: int = 0) ->
 def mcnemar(better: int, worse: int) -> float:
     """Exact two-sided p-value: whether ``better`` of ``better + worse`` is a fair coin's."""
     total, few = better + worse, min(better, worse)
-    tail = sum(math.comb(total, k) for k in range(few + 1))
     # Whole numbers of any size; their quotient is exact to a double's precision.
+    ways, tail = 1, 0
+    for k in range(few + 1):
+        tail += ways
+        ways = ways * (total - k) // (k + 1)
     return min(1.0, 2 * tail / int(2**total))
 
 

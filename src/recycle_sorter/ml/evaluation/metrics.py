@@ -29,7 +29,7 @@ from recycle_sorter.ml.evaluation.predictions import Predictions
 __all__ = ["Figures", "accuracy_interval", "fit_temperature", "measure", "wilson_interval"]
 
 RESAMPLES: Final = 10_000
-_DIGITS: Final = 4
+_DIGITS: Final = 6
 _Z95: Final = 1.959964
 
 Interval = tuple[float, float]
@@ -95,7 +95,7 @@ class Figures:
         return sum(self.f1.values()) / len(self.f1)
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures for JSON, shares rounded to four digits."""
+        """The figures for JSON, shares rounded to six digits."""
         values = asdict(self) | {"mean_recall": self.mean_recall, "mean_f1": self.mean_f1}
         rounded: dict[str, Any] = _rounded(values)
         return rounded

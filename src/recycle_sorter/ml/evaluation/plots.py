@@ -96,7 +96,7 @@ def draw_coverage(curves: Mapping[str, CoverageCurve]) -> Figure:
         shown = curve.coverage >= min(0.05, curve.coverage[-1])
         axes.plot(curve.coverage[shown], curve.accuracy[shown], color=colour, label=name)
         least = min(least, float(curve.accuracy[shown].min()))
-        if number == 0:
+        if len(curves) == 1:
             marks = [curve.at(share)[0] for share in COVERAGES]
             axes.scatter(COVERAGES, marks, 22, color=colour, zorder=3)
             for share, value in zip(COVERAGES, marks, strict=True):
@@ -110,7 +110,7 @@ def draw_coverage(curves: Mapping[str, CoverageCurve]) -> Figure:
                     fontsize=8,
                 )
     if len(curves) > 1:
-        axes.legend(frameon=False, labelcolor=_COLOURS["ink"], loc="lower left")
+        _legend(axes, columns=2)
     axes.set_xlim(0, 1.01)
     low = math.floor(least * 20 - 0.5) / 20
     axes.set_ylim(max(0, low), 1 + (1 - low) * 0.04)
@@ -191,6 +191,7 @@ def to_svg(figure: Figure, name: str, title: str) -> str:
         svg = svg.replace(colour, f"var(--{variable})")
     # The page's font, in the size that was laid out.
     svg = re.sub(r"font: (?:\S+ )?([\d.]+)px [^;\"]*", r"font-size: \1px", svg)
+    svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
     # The ids of shapes must not meet those of another diagram.
     svg = re.sub(r'(\bid="|url\(#|xlink:href="#)', rf"\g<1>{name}-", svg)
     svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg)
@@ -245,8 +246,15 @@ def _dress_history(axes: Axes) -> None:
     axes.locator_params(axis="x", integer=True)
     _dress(axes)
     if axes.lines:
-        style = {"frameon": False, "fontsize": 8, "labelcolor": _COLOURS["ink"], "ncols": 4}
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), **style)
+        _legend(axes, columns=4)
+
+
+def _legend(axes: Axes, columns: int) -> None:
+    """Above the diagram, where it hides nothing."""
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(0, 1), ncols=columns,
+        frameon=False, fontsize=8, labelcolor=_COLOURS["ink"],
+    )  # fmt: skip
 
 
 def _line(axes: Axes, rows: Sequence[Mapping[str, float]], name: str, **style: Any) -> None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _TEMPLATES: Final = Path(__file__).with_name("templates")
 _WORST: Final = 24
+_MAX_CURVES: Final = 4
 _MAX_ROWS: Final = 2000
 _THUMB_PX: Final = 240  # longer side
 _JPEG_QUALITY: Final = 82
@@ -131,16 +132,16 @@ def render_report(
 def render_comparison(comparison: Comparison) -> str:
     """Returns the page of a comparison."""
     plots.require_matplotlib()
+    best = sorted(comparison.runs, key=lambda run: -run.accuracy)
     curves = {
         run.name: coverage_curve(run.predictions.confidence, run.predictions.right)
-        for run in comparison.runs
-        if run.predictions is not None
+        for run in [run for run in best if run.predictions is not None][:_MAX_CURVES]
     }
     materials = sorted({name for run in comparison.runs for name in run.figures["recall"]})
     coverage = ""
     if curves:
         coverage = plots.to_svg(
-            plots.draw_coverage(dict(list(curves.items())[:4])),
+            plots.draw_coverage(curves),
             "coverage",
             "Accuracy over the share of pictures that is answered, by run",
         )
