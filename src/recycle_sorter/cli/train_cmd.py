@@ -1,88 +1,201 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``recycle-sorter train``: from folders of pictures to a trained ResNet-18."""
+"""``recycle-sorter train``: from folders of pictures to a trained, tested, recorded network."""
 
 from __future__ import annotations
 
+import inspect
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.ml.training.hyperparameters import Hyperparameters
 
-_STAGES = ("all", "broad", "teacher", "material", "finish")
-
+if TYPE_CHECKING:
+    from recycle_sorter.ml.dataset.splits import Splits
+    from recycle_sorter.ml.training.run import TrainingJob
 
 _EXAMPLES = """
 [bold]Examples[/bold]
 
-recycle-sorter train --data ../shared/trashnet --broad ../shared/caltech101
+recycle-sorter train --data photos --architecture=resnet50_thin --weights=packaged --probe=True
 
-recycle-sorter train --data my_set --broad photos --renders out/renders/train --seed 1
+recycle-sorter train --data ../shared/trashnet --epoch_qty=8 --transform_horz=True
+--architecture=resnet34 --learn_rate=0.001 --batch_size=8
 
-recycle-sorter train --data my_set --broad photos --stage broad --broad-epochs 30
+recycle-sorter train --data photos --split-by object --teacher models/resnet18
+
+recycle-sorter train --data photos --find-learn-rate
+
+Dashes and underscores are alike. Called again after a kill, the same command goes on where it
+stopped. Tracking: WANDB_MODE=offline, online or disabled.
 """
 
 
-def train(
+def _train(
     data: Annotated[
-        Path,
-        typer.Option(help="Data set with split.csv and images/<material>/; val is only measured."),
+        Path, typer.Option(help="Folder of one folder a class, or a CSV of path,material.")
     ],
-    broad: Annotated[
-        list[Path], typer.Option(help="Folder of any pictures for the first stage; repeatable.")
-    ],
-    out: Annotated[Path, typer.Option(help="Run folder for checkpoints.")] = Path("runs/resnet18"),
-    renders: Annotated[
-        list[Path] | None,
-        typer.Option(help="Folder of <material>/ folders added to train; repeatable."),
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder. Default: runs/ARCHITECTURE_v1, v2, ...")
     ] = None,
-    stage: Annotated[str, typer.Option(help="all, broad, teacher, material or finish.")] = "all",
-    broad_epochs: Annotated[int | None, typer.Option(min=1, help="Instead of 8.")] = None,
-    teacher_epochs: Annotated[int | None, typer.Option(min=1, help="Instead of 10.")] = None,
-    material_epochs: Annotated[int | None, typer.Option(min=1, help="Instead of 36.")] = None,
-    finish_epochs: Annotated[int | None, typer.Option(min=1, help="Instead of 11.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 0,
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 for all cores.")] = 0,
+    split: Annotated[
+        Path | None, typer.Option(help="CSV of path,material,split instead of the ratios.")
+    ] = None,
+    train_ratio: Annotated[float, typer.Option(help="Share that is trained on.")] = 0.6,
+    val_ratio: Annotated[float, typer.Option(help="Share to choose and calibrate by.")] = 0.2,
+    test_ratio: Annotated[float, typer.Option(help="Share that is only measured.")] = 0.2,
+    split_by: Annotated[
+        str, typer.Option(help="picture, or object: near-duplicates stay in one part.")
+    ] = "picture",
+    extra: Annotated[
+        list[Path] | None, typer.Option(help="Class folders only to train on; repeatable.")
+    ] = None,
+    extra_repeats: Annotated[int, typer.Option(min=1, help="Times each is shown an epoch.")] = 1,
+    backgrounds: Annotated[
+        list[Path] | None,
+        typer.Option(help="Any pictures to put items in front of; repeatable."),
+    ] = None,
+    find_learn_rate: Annotated[
+        bool, typer.Option("--find-learn-rate", help="Only suggest a learning rate, with a plot.")
+    ] = False,
+    devices: Annotated[str, typer.Option(help="Lightning's: auto or a number.")] = "auto",
+    num_nodes: Annotated[int, typer.Option(min=1, help="Lightning's: machines.")] = 1,
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: torch's choice.")] = 0,
+    tracking: Annotated[
+        str, typer.Option(help="auto, online, offline or disabled (local record only).")
+    ] = "auto",
+    **given: Any,
 ) -> None:
-    """Train a ResNet-18 from nothing, taught by EfficientNet-Lite0.
+    """Train a network on folders of pictures, test it, and record both.
 
-    Four stages: answers and features of the teacher on broad pictures; fine-tuning of the teacher
-    on materials; answers and features of that teacher on materials; a finish that trusts the
-    labels more. A checkpoint follows every epoch; the same command goes on where an interrupted
-    one stopped.
+    The run folder gets the weights, the split, figures of every epoch, the record and
+    evaluation/report.html. Next: recycle-sorter export RUN BUNDLE.
     """
-    if stage not in _STAGES:
-        raise InvalidInputError("--stage", stage, f"one of {', '.join(_STAGES)}")
-    from dataclasses import replace
-    from typing import cast
+    settings = Hyperparameters.from_mapping({k: v for k, v in given.items() if v is not None})
+    from recycle_sorter.ml.dataset.records import read_dataset
+    from recycle_sorter.ml.training.run import TrainingJob
 
-    import cv2
-    import torch
-
-    from recycle_sorter.ml.distill import DistillConfig
-    from recycle_sorter.ml.recipe import Recipe, Stage, run_recipe
-    from recycle_sorter.ml.training import StageConfig
-
-    # OpenCV's own threads would only fight torch's.
-    cv2.setNumThreads(1)
+    _check_choice("--tracking", tracking, ("auto", "online", "offline", "disabled"))
+    _check_choice("--split-by", split_by, ("picture", "object"))
     if threads:
+        import torch
+
         torch.set_num_threads(threads)
-    base = DistillConfig()
-
-    def staged(stage: StageConfig, epochs: int | None) -> StageConfig:
-        return replace(stage, seed=stage.seed + seed, epochs=epochs or stage.epochs)
-
-    material = replace(base.material, stage=staged(base.material.stage, material_epochs))
-    config = replace(
-        base,
-        broad=staged(base.broad, broad_epochs),
-        teacher=staged(base.teacher, teacher_epochs),
-        material=material,
-        finish=replace(base.finish, stage=staged(base.finish.stage, finish_epochs)),
+    dataset = read_dataset(data)
+    ratios = (train_ratio, val_ratio, test_ratio)
+    splits = make_splits(dataset, split, ratios, split_by, settings.seed)
+    job = TrainingJob(
+        data=data,
+        splits=splits,
+        classes=dataset.classes,
+        out=out or _next_folder(settings),
+        settings=settings,
+        extra=extra or [],
+        extra_repeats=extra_repeats,
+        backgrounds=backgrounds or [],
+        command=shlex.join(["recycle-sorter", *sys.argv[1:]]),
+        devices=devices,
+        num_nodes=num_nodes,
     )
-    run_recipe(Recipe(data, broad, renders or [], out, config), cast(Stage, stage))
-    typer.echo(f"checkpoints in {out}; next: recycle-sorter export --run {out} --data {data}")
+    counts = f"{len(splits.train)} train, {len(splits.val)} val, {len(splits.test)} test"
+    typer.echo(f"{counts} pictures of {', '.join(dataset.classes)}; run folder {job.out}")
+    if find_learn_rate:
+        _find(job)
+        return
+    from recycle_sorter.ml.training.tracked import run_jobs
+
+    run_jobs(job, typer.echo, mode=tracking, bar=sys.stdout.isatty())  # type: ignore[arg-type]
+    typer.echo(f"next: recycle-sorter export {job.out} models/{job.out.name}")
 
 
-train.__doc__ = f"{train.__doc__}\n\n{_EXAMPLES}"
+def make_splits(
+    dataset: Any, file: Path | None, ratios: Sequence[float], by: str, seed: int
+) -> Splits:
+    """Split a data set as the options say."""
+    from recycle_sorter.ml.dataset.splits import read_split_file, split_dataset
+
+    if file is not None:
+        return read_split_file(dataset, file)
+    groups = None
+    if by == "object":
+        from recycle_sorter.ml.dataset.duplicates import find_groups
+
+        typer.echo("looking for pictures of one object")
+        groups = find_groups(dataset.pictures).ids
+    return split_dataset(
+        dataset, train_ratio=ratios[0], val_ratio=ratios[1], test_ratio=ratios[2],
+        seed=seed, by=by, groups=groups,
+    )  # fmt: skip
+
+
+def _find(job: TrainingJob) -> None:
+    from recycle_sorter.ml.training.finder import PLOT_NAME, find_learn_rate
+
+    rate = find_learn_rate(job, typer.echo)
+    typer.echo(f"suggestion: --learn_rate={rate:.2g} (plot: {job.out / PLOT_NAME})")
+
+
+def _next_folder(settings: Hyperparameters) -> Path:
+    """Return the first version that is free, or was begun with the same settings and not ended."""
+    from recycle_sorter.ml.training.run_folder import WEIGHTS_NAME, read_config
+
+    number = 1
+    while True:
+        folder = Path("runs") / f"{settings.architecture}_v{number}"
+        if not (folder / "config.json").is_file():
+            return folder
+        same = read_config(folder)["hyperparameters"] == asdict(settings)
+        if same and not (folder / WEIGHTS_NAME).is_file():
+            return folder
+        number += 1
+
+
+def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise InvalidInputError(name, value, f"one of {', '.join(choices)}")
+
+
+def _option(item: Any) -> inspect.Parameter:
+    """Turn a hyperparameter into an option that takes a value, as sweeps give it."""
+    meta = item.metadata
+    kind = type(item.default).__name__
+    metavar = "|".join(meta["choices"]) or {"bool": "True|False"}.get(kind, kind.upper())
+    default = item.default if item.default != "" else "none"
+    option = typer.Option(
+        f"--{item.name.replace('_', '-')}",
+        help=f"{meta['help']} [dim]\\[default: {default}][/dim]",
+        metavar=metavar,
+        rich_help_panel="Hyperparameters",
+        show_default=False,
+    )
+    return inspect.Parameter(
+        item.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[str | None, option],
+    )
+
+
+def _command() -> Any:
+    """Return the command with one option a hyperparameter; the list stands only there."""
+
+    def train(**given: Any) -> None:
+        _train(**given)
+
+    own = inspect.signature(_train, eval_str=True)
+    parameters = [p for p in own.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    keyword = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
+    options = [_option(item) for item in fields(Hyperparameters)]
+    train.__signature__ = inspect.Signature([*keyword, *options])  # type: ignore[attr-defined]
+    train.__annotations__ = {p.name: p.annotation for p in (*keyword, *options)}
+    train.__doc__ = f"{_train.__doc__}\n\n{_EXAMPLES}"
+    return train
+
+
+train = _command()

@@ -13,7 +13,7 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback, Checkpoint
 
-EpochReport = Callable[[int, Mapping[str, float]], None]
+EpochReport = Callable[[int, Mapping[str, float]], bool]
 
 
 class AtomicCheckpoint(Checkpoint):
@@ -69,7 +69,7 @@ class EpochRecord(Callback):
 
     Args:
         path: ``metrics.jsonl``; lines of epochs that are trained again are replaced.
-        report: Told the epoch and its figures.
+        report: Told the epoch and its figures; returns whether to stop.
         line: Told one line for people.
     """
 
@@ -96,7 +96,8 @@ class EpochRecord(Callback):
         partial = self._path.with_suffix(".partial")
         partial.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         partial.replace(self._path)
-        self._report(epoch, figures)
+        if self._report(epoch, figures):
+            trainer.should_stop = True
         weakest = min(
             (value, name.rsplit("/", 1)[1])
             for name, value in figures.items()

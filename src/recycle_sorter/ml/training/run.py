@@ -25,7 +25,7 @@ from recycle_sorter.ml.dataset.splits import Splits, write_split_file
 from recycle_sorter.ml.dataset.store import PictureStore
 from recycle_sorter.ml.models.zoo import STARTED_FROM, build_model, set_dropout
 from recycle_sorter.ml.training import run_folder
-from recycle_sorter.ml.training.callbacks import AtomicCheckpoint, EpochRecord
+from recycle_sorter.ml.training.callbacks import AtomicCheckpoint, EpochRecord, read_metrics
 from recycle_sorter.ml.training.hyperparameters import Hyperparameters
 from recycle_sorter.ml.training.loader import TrainingBatches, ValidationBatches
 from recycle_sorter.ml.training.module import Classifier
@@ -37,7 +37,7 @@ _BACKGROUND_PICTURES: Final = 1500
 _BACKGROUND_SHORTER_PX: Final = 160
 
 Say = Callable[[str], None]
-EpochReport = Callable[[int, Mapping[str, float]], None]
+EpochReport = Callable[[int, Mapping[str, float]], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +118,12 @@ def make_batches(job: TrainingJob, spec: PreprocessingSpec, say: Say) -> Trainin
     return TrainingBatches(store, masks, others, len(job.classes), spec, settings)
 
 
+def class_counts(job: TrainingJob) -> list[int]:
+    """Return how many training pictures each class has."""
+    labels = [picture.label for picture in job.splits.train]
+    return [labels.count(label) for label in range(len(job.classes))]
+
+
 def fresh_model(job: TrainingJob) -> nn.Module:
     """Build the network where it starts; the same seed gives the same weights."""
     torch.manual_seed(job.settings.seed)
@@ -134,7 +140,7 @@ def spec_of(settings: Hyperparameters) -> PreprocessingSpec:
 def train(
     job: TrainingJob,
     say: Say = print,
-    report: EpochReport = lambda epoch, figures: None,
+    report: EpochReport = lambda epoch, figures: False,
     *,
     bar: bool = False,
 ) -> Path:
@@ -143,7 +149,7 @@ def train(
     Args:
         job: What to do.
         say: Told lines for people.
-        report: Told every epoch's figures.
+        report: Told every epoch's figures; returns whether to stop.
         bar: Show Lightning's progress bar.
 
     Raises:
@@ -165,13 +171,12 @@ def train(
         clean = PictureStore.load(job.splits.train, round(spec.height_px * 1.15), say)
         right = fit_head(model, clean, len(job.classes), spec)
         say(f"linear probe: {right:.1%} of train right")
-    counts = np.bincount(
-        [picture.label for picture in job.splits.train], minlength=len(job.classes)
-    ).tolist()
+    if not resumes:
+        run_folder.write_weights(model, job.out / run_folder.UNTRAINED_NAME)
     teacher = None
     if job.settings.teacher:
         teacher = load_teacher(Path(job.settings.teacher), job.classes)
-    module = Classifier(model, job.settings, job.classes, counts, teacher)
+    module = Classifier(model, job.settings, job.classes, class_counts(job), teacher)
     trainer = make_trainer(job, say, report, bar=bar)
     batches.rank, batches.world = trainer.global_rank, trainer.world_size
     validation = ValidationBatches(
@@ -190,18 +195,20 @@ def train(
     return job.out
 
 
-def make_trainer(job: TrainingJob, say: Say, report: EpochReport, *, bar: bool) -> pl.Trainer:
-    """Return Lightning's trainer with our callbacks; checkpoints come last."""
+def make_trainer(
+    job: TrainingJob, say: Say, report: EpochReport | None, *, bar: bool
+) -> pl.Trainer:
+    """Return Lightning's trainer with our callbacks, or without record where none is wanted."""
     settings = job.settings
     callbacks: list[Callback] = []
     if settings.ema_decay > 0:
         callbacks.append(EMAWeightAveraging(decay=settings.ema_decay))
     if settings.early_stop > 0:
         callbacks.append(EarlyStopping("val/loss", patience=settings.early_stop))
-    callbacks.append(EpochRecord(job.out / run_folder.METRICS_NAME, report, say))
-    callbacks.append(
-        AtomicCheckpoint(job.out / run_folder.CHECKPOINT_NAME, job.checkpoint_every_sec)
-    )
+    if report is not None:
+        checkpoint = job.out / run_folder.CHECKPOINT_NAME
+        callbacks.append(EpochRecord(job.out / run_folder.METRICS_NAME, report, say))
+        callbacks.append(AtomicCheckpoint(checkpoint, job.checkpoint_every_sec))
     with quiet_lightning():
         return pl.Trainer(
             accelerator="auto",
@@ -214,6 +221,7 @@ def make_trainer(job: TrainingJob, say: Say, report: EpochReport, *, bar: bool) 
             logger=False,
             enable_progress_bar=bar,
             enable_model_summary=False,
+            enable_checkpointing=report is not None,
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
             default_root_dir=job.out,
@@ -283,22 +291,9 @@ def _open_folder(job: TrainingJob) -> None:
 
 
 def _finish(job: TrainingJob, model: nn.Module, started_sec: float) -> None:
-    from safetensors.torch import save_file
-
     config = run_folder.read_config(job.out)
-    rows = run_folder_metrics(job.out)
+    rows = read_metrics(job.out / run_folder.METRICS_NAME)
     config["minutes"] = round(sum(row.get("seconds", 0.0) for row in rows) / 60, 2)
     config["minutes_this_call"] = round((time.monotonic() - started_sec) / 60, 2)
     run_folder.write_config(job.out, config)
-    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    partial = job.out / (run_folder.WEIGHTS_NAME + ".partial")
-    save_file(state, partial, metadata={"format": "pt"})
-    partial.chmod(0o644)  # safetensors writes for the owner alone
-    partial.replace(job.out / run_folder.WEIGHTS_NAME)
-
-
-def run_folder_metrics(folder: Path) -> list[dict[str, Any]]:
-    """Return the epochs of a run."""
-    from recycle_sorter.ml.training.callbacks import read_metrics
-
-    return read_metrics(folder / run_folder.METRICS_NAME)
+    run_folder.write_weights(model, job.out / run_folder.WEIGHTS_NAME)

@@ -22,6 +22,7 @@ from recycle_sorter.vision.preprocessing import PreprocessingSpec
 
 CONFIG_NAME: Final = "config.json"
 WEIGHTS_NAME: Final = "model.safetensors"
+UNTRAINED_NAME: Final = "untrained.safetensors"
 CHECKPOINT_NAME: Final = "last.ckpt"
 METRICS_NAME: Final = "metrics.jsonl"
 SPLIT_NAME: Final = "split.csv"
@@ -101,6 +102,17 @@ def write_config(folder: Path, config: dict[str, Any]) -> None:
     partial = folder / (CONFIG_NAME + ".partial")
     partial.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     partial.replace(folder / CONFIG_NAME)
+
+
+def write_weights(model: nn.Module, path: Path) -> None:
+    """Write a network's weights as safetensors, whole or not at all."""
+    from safetensors.torch import save_file
+
+    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    partial = path.with_suffix(".partial")
+    save_file(state, partial, metadata={"format": "pt"})
+    partial.chmod(0o644)  # safetensors writes for the owner alone
+    partial.replace(path)
 
 
 def versions() -> dict[str, str]:

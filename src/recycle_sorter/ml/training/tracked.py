@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A training and its test as tracked jobs, ``NAME_train`` and ``NAME_test``, linked by artifacts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.ml.dataset.store import PictureStore
+from recycle_sorter.ml.evaluation.calibration import fit_temperature
+from recycle_sorter.ml.evaluation.evaluate import Evaluation, evaluate_predictions
+from recycle_sorter.ml.evaluation.gradcam import make_explainer
+from recycle_sorter.ml.evaluation.predictions import predict, predict_files, torch_network
+from recycle_sorter.ml.evaluation.report import write_evaluation
+from recycle_sorter.ml.models.zoo import gradcam_layer
+from recycle_sorter.ml.tracking import ArtifactRef, Mode, Tracker, open_tracker
+from recycle_sorter.ml.training import run_folder
+from recycle_sorter.ml.training.callbacks import read_metrics
+from recycle_sorter.ml.training.hyperparameters import Hyperparameters
+from recycle_sorter.ml.training.run import Say, TrainingJob, train
+
+if TYPE_CHECKING:
+    from recycle_sorter.ml.dataset.records import Picture
+
+EVALUATION_NAME: Final = "evaluation"
+_TEST_JOB_NAME: Final = "test"
+
+
+def run_jobs(job: TrainingJob, say: Say = print, *, mode: Mode = "auto", bar: bool = False) -> None:
+    """Train and test, both recorded; a call after a kill goes on.
+
+    Args:
+        job: What to train.
+        say: Told lines for people.
+        mode: How to track (see ``open_tracker``).
+        bar: Show a progress bar.
+    """
+    name = job.out.name
+    tracker = open_tracker(
+        job.out, job_name=f"{name}_train", job_type="train", config=asdict(job.settings),
+        mode=mode, report=say,
+    )  # fmt: skip
+    with tracker:
+        raw, split = data_artifacts(tracker, job)
+        tracker.use_artifact(raw)
+
+        def report(epoch: int, figures: Mapping[str, float]) -> bool:
+            tracker.log(figures, epoch)
+            return False
+
+        train(job, say, report, bar=bar)
+        # Both are of the same files in any later call, so a resumed run logs them once.
+        split = tracker.log_artifact(
+            f"{job.data.name}_split", "split_data", [job.out / run_folder.SPLIT_NAME], split
+        )
+        start = job.out / run_folder.UNTRAINED_NAME
+        if start.is_file():
+            ref = tracker.log_artifact(f"{name}_untrained", "model", [start])
+            tracker.use_artifact(ref)
+        files = [job.out / run_folder.WEIGHTS_NAME, job.out / run_folder.CONFIG_NAME]
+        model = tracker.log_artifact(f"{name}_trained", "model", files, root=job.out)
+        rows = read_metrics(job.out / run_folder.METRICS_NAME)
+        if rows:
+            best = max(rows, key=lambda row: row["val/accuracy"])
+            last = {f"last/{key}": value for key, value in rows[-1].items() if key != "epoch"}
+            tracker.summary({**last, "best/val/accuracy": best["val/accuracy"]})
+    test(job, model, [split], say, mode=mode)
+
+
+def data_artifacts(tracker: Tracker, job: TrainingJob) -> tuple[ArtifactRef, dict[str, Any]]:
+    """Describe the data by checksums only: nobody uploads gigabytes by accident."""
+    pictures = [*job.splits.train, *job.splits.val, *job.splits.test]
+    files = sorted(picture.path for picture in pictures)
+    raw = tracker.describe_artifact(
+        job.data.resolve().stem, "raw_data", files, {"pictures": len(files)}
+    )
+    counts = {part: len(getattr(job.splits, part)) for part in ("train", "val", "test")}
+    return raw, {**counts, "by": job.splits.by, "seed": job.splits.seed}
+
+
+def test(
+    job: TrainingJob, model: ArtifactRef, data: Sequence[ArtifactRef], say: Say, *, mode: Mode
+) -> Evaluation:
+    """Measure a finished run as a tracked job of its own and write its report."""
+    result = evaluate_run(job.out, job.splits.val, job.splits.test, job.data.resolve().stem)
+    folder = job.out / EVALUATION_NAME
+    run = run_folder.load_run(job.out)
+    explain = make_explainer(run.model, gradcam_layer(run.model), run.spec)
+    files = write_evaluation(folder, result, explain=explain)
+    with open_tracker(
+        job.out / _TEST_JOB_NAME, job_name=f"{job.out.name}_test", job_type="test",
+        config=asdict(job.settings), mode=mode, report=say,
+    ) as tracker:  # fmt: skip
+        tracker.use_artifact(model)
+        for ref in data:
+            tracker.use_artifact(ref)
+        figures = result.figures.to_dict()
+        tracker.summary({k: v for k, v in figures.items() if isinstance(v, (int, float, dict))})
+        tracker.confusion("confusion", figures["confusion"], run.classes)
+        predictions = result.predictions
+        rows = [
+            [picture, run.classes[actual], run.classes[told], float(probability)]
+            for picture, actual, told, probability in zip(
+                predictions.names, predictions.labels, predictions.predicted,
+                predictions.probabilities.max(axis=1), strict=True,
+            )
+        ]  # fmt: skip
+        columns = ["picture", "actual", "predicted", "probability"]
+        tracker.table("predictions", columns, rows)
+    say(f"{result.title}: {result.figures.accuracy:.1%} of {result.figures.n}")
+    say(f"report: {files[-1]}")
+    return result
+
+
+def evaluate_run(
+    folder: Path, val: Sequence[Picture], held_out: Sequence[Picture], data: str
+) -> Evaluation:
+    """Measure a run on its test split (on ``val`` where there is none); temperature from ``val``.
+
+    Raises:
+        InvalidInputError: If the run is not finished or there is nothing to measure on.
+    """
+    run = run_folder.load_run(folder)
+    network = torch_network(run.model)
+    store = PictureStore.load(val)
+    answers = predict(network, store, run.classes, run.spec)
+    temperature = fit_temperature(answers.logits, answers.labels)
+    part = "test" if held_out else "val"
+    predictions, failed = predict_files(
+        network, held_out or val, run.classes, run.spec, temperature
+    )
+    split = run.config["split"]
+    about = {
+        "model_id": folder.name,
+        "architecture": run.config["architecture"],
+        "engine": "torch",
+        "precision": "fp32",
+        "input": f"{run.spec.width_px} x {run.spec.height_px} px, {run.spec.resize}",
+        "data": f"{data} ({part}), split by {split['by']}, seed {split['seed']}",
+        "temperature fitted on": f"val ({len(store)})",
+    }
+    return evaluate_predictions(
+        predictions,
+        f"{folder.name} on {data} ({part})",
+        about,
+        paths={picture.name: picture.path for picture in held_out or val},
+        failed=failed,
+        history=read_metrics(folder / run_folder.METRICS_NAME),
+    )
+
+
+def make_trial(job: TrainingJob, metric: str, say: Say, *, mode: Mode = "auto") -> Any:
+    """Return what a sweep calls: trains one set of hyperparameters in the sweep's own folder.
+
+    Args:
+        job: What is common to all trials; its settings are the ones that a trial does not choose.
+        metric: Figure of an epoch that counts, such as ``val/accuracy``.
+        say: Told lines for people.
+        mode: How to track.
+    """
+
+    def trial(hyperparameters: dict[str, Any], told: Any) -> float:
+        settings = Hyperparameters.from_mapping({**asdict(job.settings), **hyperparameters})
+        own = replace(job, out=told.folder, settings=settings)
+        values: list[float] = []
+
+        def report(epoch: int, figures: Mapping[str, float]) -> bool:
+            if metric not in figures:
+                names = ", ".join(sorted(figures))
+                raise InvalidInputError("metric.name", metric, f"one of {names}")
+            values.append(figures[metric])
+            tracker.log(figures, epoch)
+            return bool(told(epoch, figures[metric]))
+
+        with open_tracker(
+            own.out, job_name=f"{settings.architecture}_{own.out.name}_train", job_type="train",
+            config=asdict(settings), mode=mode, group=own.out.parent.name, report=say,
+        ) as tracker:  # fmt: skip
+            train(own, say, report)
+        former = [row[metric] for row in read_metrics(own.out / run_folder.METRICS_NAME)]
+        return float((values or former)[-1])
+
+    return trial
