@@ -19,7 +19,7 @@ a chain of lookalikes must not become one object that no small split could hold.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,10 +28,10 @@ from numpy.typing import NDArray
 
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.ml.dataset.descriptors import Descriptor, count_common_prints, describe
+from recycle_sorter.ml.dataset.reading import Progress, look_at
 from recycle_sorter.ml.dataset.records import Picture
 
 Floats = NDArray[np.float32]
-Progress = Callable[[int, int], None]
 
 # Thresholds: looked at on pairs of TrashNet's photographs, above them nearly all show one object.
 _MANY_PRINTS: Final = 8
@@ -128,11 +128,7 @@ def find_groups(
         raise InvalidInputError("features", features.shape, f"[{len(pictures)}, D], row a picture")
     if features is not None and not np.isfinite(features).all():
         raise InvalidInputError("features", "NaN or infinity", "finite numbers")
-    described: list[Descriptor | None] = []
-    for picture in pictures:
-        described.append(describe(picture.path))
-        if progress is not None:
-            progress(len(described), len(pictures))
+    described = list(look_at([picture.path for picture in pictures], describe, progress))
     centred = None if features is None or not len(features) else _centre(features)
     labels: dict[int, list[int]] = defaultdict(list)
     links = _same_files(described)

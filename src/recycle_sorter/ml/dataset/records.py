@@ -174,21 +174,24 @@ def check_name(where: str, name: str) -> str:
     """Returns a picture's name if it stays below its root on every system.
 
     Raises:
-        InvalidInputError: If it is absolute, has ``..``, a backslash, or is not written plainly.
+        InvalidInputError: If it is absolute, has ``..``, backslashes or control characters, or is
+            not written plainly (``a//b``, ``./a``).
     """
-    is_plain = name == str(PurePosixPath(name)) and name not in (".", "")
     if (
-        not is_plain
+        name in ("", ".")
+        or name != str(PurePosixPath(name))
         or name.startswith("/")
         or ".." in name.split("/")
         or "\\" in name
         or PureWindowsPath(name).drive
+        # Names end up in tables and reports, which are UTF-8 and have one line a picture.
+        or any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name)
     ):
         raise InvalidInputError(
             where,
             name,
-            "a path below the folder of pictures, with forward slashes",
-            "write it as class/picture.jpg",
+            "a path below the folder of pictures: UTF-8, forward slashes, no control characters",
+            "write it as class/picture.jpg, or rename the file",
         )
     return name
 
@@ -260,10 +263,4 @@ def _is_picture(path: Path) -> bool:
 
 
 def _name(path: Path, root: Path) -> str:
-    name = path.relative_to(root).as_posix()
-    # Names end up in tables and reports, which are UTF-8 and have one line a picture.
-    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
-        raise InvalidInputError(
-            "data", name, "file names in UTF-8 without control characters", "rename the file"
-        )
-    return name
+    return check_name("data", path.relative_to(root).as_posix())
