@@ -26,13 +26,14 @@ NAMES = (
     "across_processes",
     "startup",
     "photos",
+    "training",
 )
 
 _HELP = """Measure the figures of the README; everything stays on this machine.
 
-Names: engines, latency, throughput, transport, across_processes, startup, photos. Without any, all
-of them: about 25 minutes on two cores. Nothing else should run meanwhile: the load before each
-benchmark stands in its JSON.
+Names: engines, latency, throughput, transport, across_processes, startup, photos, training. Without
+any, all of them: about 30 minutes on two cores. Nothing else should run meanwhile: the load before
+each benchmark stands in its JSON.
 
 [bold]Examples[/bold]
 

@@ -23,6 +23,7 @@ NAMES = (
     "across_processes",
     "startup",
     "photos",
+    "training",
 )
 
 pytestmark = pytest.mark.benchmark
