@@ -416,7 +416,21 @@ def test_below_the_agent_its_own_choices_stand(
     monkeypatch.setenv("WANDB_PROJECT", "studies")
     with track(tmp_path / "run", report=said.append) as job:
         assert job.record.run_id == "agent123"
-    (told,) = (r.run for r in records_of(tmp_path / "run" / "wandb") if r.HasField("run"))
-    assert (told.run_id, told.sweep_id, told.project) == ("agent123", "sweep123", "studies")
+    with track(tmp_path / "test", "resnet18_v1_test", report=said.append) as job:
+        test_id = job.record.run_id
+    told = [
+        (run.run_id, run.sweep_id, run.project)
+        for folder in ("run", "test")
+        for run in (r.run for r in records_of(tmp_path / folder / "wandb") if r.HasField("run"))
+    ]
+    # The agent gave one run; the test that follows the training in the same process is another.
+    assert told == [("agent123", "sweep123", "studies"), (test_id, "", "studies")]
     assert read_record(tmp_path / "run").project == "studies"
     assert said == []
+
+
+def test_data_may_be_called_anything(tmp_path: Path, said: list[str]) -> None:
+    with track(tmp_path / "run", mode="disabled") as job:
+        data = [write(tmp_path / "Müll, 2. Teil" / "1.jpg", "x")]
+        assert job.describe_artifact("Müll, 2. Teil", "raw_data", data).name == "M_ll_2._Teil"
+        assert job.log_artifact("", "model", data).name == "_"

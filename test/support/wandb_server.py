@@ -99,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
             with self.upload.lock:
                 self.upload.requests.append(name)
                 variables = body.get("variables") or {}
-                answer = getattr(self, f"answer_{name}", lambda _: {})(variables)
+                answer: Any = getattr(self, f"answer_{name}", lambda _: {})(variables)
             self._answer({"data": answer})
             return
         run = self.path.split("/")[-2]

@@ -10,6 +10,7 @@ import typer
 from recycle_sorter import __version__
 from recycle_sorter.cli.classify_cmd import classify
 from recycle_sorter.cli.compare_cmd import compare
+from recycle_sorter.cli.data_cmd import data
 from recycle_sorter.cli.doctor_cmd import doctor
 from recycle_sorter.cli.evaluate_cmd import evaluate
 from recycle_sorter.cli.export_cmd import export
@@ -17,6 +18,7 @@ from recycle_sorter.cli.lineage_cmd import lineage
 from recycle_sorter.cli.make_bag_cmd import make_bag
 from recycle_sorter.cli.render_cmd import render
 from recycle_sorter.cli.run_cmd import run
+from recycle_sorter.cli.sweep_cmd import sweep
 from recycle_sorter.cli.train_cmd import train
 from recycle_sorter.core.errors import SorterError
 
@@ -49,8 +51,10 @@ app.command()(run)
 app.command()(classify)
 app.command()(doctor)
 app.command(name="make-bag")(make_bag)
+app.add_typer(data)
 # Dashes and underscores are alike, as W&B's sweeps write `--learn_rate=0.001`.
 app.command(context_settings={"token_normalize_func": lambda name: name.replace("_", "-")})(train)
+app.command()(sweep)
 app.command()(evaluate)
 app.command()(compare)
 app.command()(export)

@@ -10,6 +10,7 @@ of W&B is reported once and ends no training.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +29,9 @@ Report = Callable[[str], None]
 _LOUDNESS = {"disabled": 0, "offline": 1, "dryrun": 1, "online": 2, "run": 2, "auto": 3}
 _INIT_TIMEOUT_SEC, _FINISH_TIMEOUT_SEC = 60.0, 600.0
 _SAID: set[str] = set()
+# How W&B's agent tells a training which run of which sweep it is.
+_AGENT = ("WANDB_SWEEP_ID", "WANDB_RUN_ID", "WANDB_SWEEP_PARAM_PATH")
+_NO_LETTER = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 def open_tracker(
@@ -61,25 +65,30 @@ def open_tracker(
         InvalidInputError: If a mode is unknown, or the folder holds another job's record.
     """
     chosen = _quieter(mode)
+    project = os.environ.get("WANDB_PROJECT") or project
     agent_id = os.environ.get("WANDB_RUN_ID") if "WANDB_SWEEP_ID" in os.environ else None
     record = Record(
         folder,
         job_name=job_name,
         job_type=job_type,
         config=config,
-        project=os.environ.get("WANDB_PROJECT") or project,
+        project=project,
         group=group,
         run_id=resume_id or agent_id,
     )
     told = {"name": job_name, "job_type": job_type, "group": group, "config": plain(config)}
     if agent_id is None:
         # Below W&B's own agent it chooses these two, and warns of any other choice.
-        told |= {"id": record.run_id, "project": os.environ.get("WANDB_PROJECT") or project}
+        told |= {"id": record.run_id, "project": project}
     try:
         remote = _start(folder.absolute(), chosen, record.is_resumed, told, report)
     except Exception as error:  # noqa: BLE001 - whatever W&B raises, the job goes on
         report(f"tracking: W&B failed to start ({_short(error)}); recorded in {record.folder}")
         remote = None
+    if agent_id is not None:
+        # The agent means one run: a second job of this process, the test, is one of its own.
+        for name in _AGENT:
+            os.environ.pop(name, None)
     return Tracker(record, remote, report)
 
 
@@ -153,13 +162,13 @@ class Tracker:
         """Returns the reference to what no job of ours made, such as raw data; to be used.
 
         Args:
-            name: Letters, digits, dots, dashes and underscores.
+            name: Letters, digits, dots, dashes, underscores; of others it gets an underscore.
             type: ``raw_data``, ``split_data``, ``model`` or a word of one's own.
             files: All files that belong to it.
             metadata: What else is worth knowing; must fit into JSON.
             root: Files are named relative to it; by default to the folder they share.
         """
-        return self.record.describe(describe(name, type, files, metadata, root))
+        return self.record.describe(describe(_as_name(name), type, files, metadata, root))
 
     def use_artifact(self, ref: ArtifactRef) -> None:
         """Links an artifact to this job as something that it works with."""
@@ -175,7 +184,7 @@ class Tracker:
         root: Path | None = None,
     ) -> ArtifactRef:
         """Links files to this job as something that it made (see `describe_artifact`)."""
-        ref = self.record.log(describe(name, type, files, metadata, root))
+        ref = self.record.log(describe(_as_name(name), type, files, metadata, root))
         self._tell("artifacts", lambda remote: remote.log_artifact(ref))
         return ref
 
@@ -214,7 +223,11 @@ def _start(
     except ImportError:
         _say_once(report, "tracking: W&B is not installed; jobs are recorded in their folders only")
         return None
-    if mode == "auto" and wandb.sdk.wandb_setup.singleton().settings.mode == "offline":
+    settings = wandb.sdk.wandb_setup.singleton().settings
+    if settings.sweep_id and "WANDB_SWEEP_ID" not in os.environ:
+        wandb.teardown()  # lets it forget the agent
+        settings = wandb.sdk.wandb_setup.singleton().settings
+    if mode == "auto" and settings.mode == "offline":
         mode = "offline"  # as `wandb offline` left it
     # Looks for an account without asking for one: a prompt would hold up a training.
     if mode in ("auto", "online") and not wandb.login(prompt=False):
@@ -253,6 +266,11 @@ def _say_once(report: Report, line: str) -> None:
     if line not in _SAID:
         _SAID.add(line)
         report(line)
+
+
+def _as_name(text: str) -> str:
+    """Returns a name that an artifact can have: folders of data are called anything."""
+    return _NO_LETTER.sub("_", text)[:128] or "_"
 
 
 def _short(error: Exception) -> str:

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``recycle-sorter sweep``: many trainings, to find the hyperparameters that are worth it."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from recycle_sorter.core.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from recycle_sorter.ml.sweep.parameters import Scalar
+    from recycle_sorter.ml.sweep.study import Outcome, Sweep
+
+_EXAMPLES = """
+[bold]Examples[/bold]
+
+recycle-sorter sweep --data ../shared/trashnet
+
+recycle-sorter sweep --config mine.yaml --data photos --trials 20 --set weights=packaged
+--set architecture=resnet50_thin [dim]held at one value, whatever the file says[/dim]
+
+recycle-sorter sweep --data photos --storage postgresql://me@host/sweeps [dim]the same on every
+machine that is to share it[/dim]
+
+Called again after a kill, the same command goes on: what was running is trained further from its
+checkpoint. The file is W&B's own format; wandb sweep FILE runs it too.
+"""
+
+
+def sweep(
+    data: Annotated[
+        Path, typer.Option(help="Folder of one folder a class, or a CSV of path,material.")
+    ],
+    config: Annotated[Path, typer.Option(help="Sweep file, in W&B's format.")] = Path(
+        "config/sweep/sweep.yaml"
+    ),
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Trainings, all processes together.")
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(help="Database that machines share; otherwise sweep.db in the folder."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder. Default: runs/sweeps/NAME.")] = None,
+    held: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Hold a hyperparameter; repeatable."),
+    ] = None,
+    pruner: Annotated[
+        str, typer.Option(help="Stops trials early: file (as it says), hyperband, median, none.")
+    ] = "file",
+    seed: Annotated[int, typer.Option(min=0, help="Of the split and of what is tried.")] = 0,
+    split: Annotated[
+        Path | None, typer.Option(help="CSV of path,material,split instead of 60:20:20.")
+    ] = None,
+    split_by: Annotated[
+        str, typer.Option(help="picture, or object: near-duplicates stay in one part.")
+    ] = "picture",
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: torch's choice.")] = 0,
+    tracking: Annotated[
+        str, typer.Option(help="auto, online, offline or disabled (local record only).")
+    ] = "auto",
+) -> None:
+    """Search hyperparameters: TPE, grid or random, hopeless trials stopped early.
+
+    Writes sweep.html (the best, what mattered, every trial), sweep.json and trials.csv, and a run
+    folder for each trial.
+    """
+    from recycle_sorter.ml.sweep.space import load_sweep
+    from recycle_sorter.ml.training.hyperparameters import Hyperparameters
+
+    if split_by not in ("picture", "object"):
+        raise InvalidInputError("--split-by", split_by, "picture or object")
+    if tracking not in ("auto", "online", "offline", "disabled"):
+        raise InvalidInputError("--tracking", tracking, "auto, online, offline or disabled")
+    spec = load_sweep(config, dict(read_setting(text) for text in held or []))
+    spec.check_names(Hyperparameters.__dataclass_fields__)
+    folder = out or Path("runs/sweeps") / spec.name
+    from recycle_sorter.ml.sweep.study import Sweep
+
+    searched = Sweep(spec, folder, storage=storage, trials=trials, seed=seed, pruner=pruner)
+    console = Console(highlight=False, soft_wrap=True)
+    with _watch(searched, console) as watcher:
+
+        def say(line: str) -> None:
+            console.print(line, markup=False)
+
+        job = _common_job(data, split, split_by, seed, threads, folder)
+        from recycle_sorter.ml.training.tracked import make_trial
+
+        mode: Any = tracking
+        searched.run(make_trial(job, spec.metric, say, mode=mode), watcher)
+    from recycle_sorter.ml.sweep.report import command_line, headline, write_report
+    from recycle_sorter.ml.sweep.summary import summarise
+
+    summary = summarise(searched)
+    page = write_report(summary, folder)
+    typer.echo(headline(summary))
+    for name, share in list(summary.importance.items())[:5]:
+        typer.echo(f"  {share:4.0%} {name}")
+    if summary.best is not None:
+        words = command_line(summary.best.hyperparameters)
+        typer.echo(f"the best: recycle-sorter train --data {data} {words}")
+    typer.echo(f"report: {page}")
+
+
+sweep.__doc__ = f"{sweep.__doc__}\n\n{_EXAMPLES}"
+
+
+def read_setting(text: str) -> tuple[str, Scalar]:
+    """Reads ``name=value``; numbers and True or False are what they look like.
+
+    Raises:
+        InvalidInputError: If there is no name or no equals sign.
+    """
+    name, equals, word = text.partition("=")
+    name = name.strip().replace("-", "_")
+    if not equals or not name:
+        raise InvalidInputError("--set", text, "name=value", "such as --set epoch_qty=8")
+    if word.lower() in ("true", "false"):
+        return name, word.lower() == "true"
+    with suppress(ValueError):
+        return name, int(word)
+    with suppress(ValueError):
+        return name, float(word)
+    return name, word
+
+
+def _common_job(
+    data: Path, split: Path | None, split_by: str, seed: int, threads: int, folder: Path
+) -> Any:
+    """Returns what all trials have in common."""
+    from recycle_sorter.cli.train_cmd import make_splits
+    from recycle_sorter.ml.dataset.records import read_dataset
+    from recycle_sorter.ml.training.hyperparameters import Hyperparameters
+    from recycle_sorter.ml.training.run import TrainingJob
+
+    if threads:
+        import torch
+
+        torch.set_num_threads(threads)
+    dataset = read_dataset(data)
+    return TrainingJob(
+        data=data,
+        splits=make_splits(dataset, split, (0.6, 0.2, 0.2), split_by, seed),
+        classes=dataset.classes,
+        out=folder,
+        settings=Hyperparameters(seed=seed),
+        command=shlex.join(["recycle-sorter", *sys.argv[1:]]),
+    )
+
+
+@contextmanager
+def _watch(searched: Sweep, console: Console) -> Iterator[Any]:
+    """Shows trials: a bar on a terminal, a line a trial in a pipe."""
+    if not console.is_terminal:
+        yield _Watcher(searched, console, None)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        yield _Watcher(searched, console, progress)
+
+
+class _Watcher:
+    """Writes a line when a trial ends, and keeps the bar and the summary's data up to date."""
+
+    def __init__(self, searched: Sweep, console: Console, progress: Progress | None) -> None:
+        self._sweep = searched
+        self._console = console
+        self._progress = progress
+        self._task = None
+        if progress is not None:
+            self._task = progress.add_task(searched.spec.name, total=searched.limit)
+
+    def trial(self, outcome: Outcome) -> None:
+        """A trial starts or has ended."""
+        from recycle_sorter.ml.sweep.report import command_line, write_data
+        from recycle_sorter.ml.sweep.summary import summarise
+
+        name = f"trial {outcome.slot + 1} of {self._sweep.limit}"
+        if outcome.state == "started":
+            again = f", attempt {outcome.attempt}" if outcome.attempt > 1 else ""
+            words = command_line(outcome.hyperparameters).replace("--", "")
+            self._print(f"{name}{again}: {words}")
+            return
+        value = "" if outcome.value is None else f" {self._sweep.spec.metric} {outcome.value:.4g}"
+        text = f" ({outcome.text})" if outcome.text else ""
+        self._print(f"{name} {outcome.state}{value} after {outcome.seconds / 60:.1f} min{text}")
+        summary = summarise(self._sweep)
+        write_data(summary, self._sweep.folder)
+        if self._progress is not None and self._task is not None:
+            ended = sum(summary.counts.get(s, 0) for s in ("complete", "stopped", "failed"))
+            self._progress.update(self._task, completed=ended, description=self._sweep.spec.name)
+
+    def epoch(self, slot: int, epoch: int, value: float) -> None:
+        """A trial has ended an epoch."""
+        if self._progress is not None and self._task is not None:
+            text = f"trial {slot + 1}, epoch {epoch + 1}: {self._sweep.spec.metric} {value:.4g}"
+            self._progress.update(self._task, description=text)
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, markup=False)

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a sweep on Optuna: TPE, random or grid, with early stopping, resumed after a kill."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+import sqlalchemy
+from optuna.study import Study
+from optuna.trial import TrialState
+
+from recycle_sorter.core.errors import InvalidInputError, SorterError
+from recycle_sorter.ml.sweep import claims
+from recycle_sorter.ml.sweep.claims import Claim
+from recycle_sorter.ml.sweep.parameters import Scalar
+from recycle_sorter.ml.sweep.space import SweepSpec
+from recycle_sorter.ml.sweep.strategy import SamplerBySlot, distribution_of, make_pruner
+
+_FAILURES_IN_A_ROW = 3
+_FINGERPRINT = "fingerprint"
+
+
+class TrialReport:
+    """Given to a training: takes its figure after each epoch and says when to stop.
+
+    Attributes:
+        slot: Number of the trial's hyperparameters in the sweep, from 0.
+        folder: Where the training may write; the same again after a kill.
+    """
+
+    def __init__(self, claim: Claim, folder: Path, tell: Callable[[int, float], None]) -> None:
+        self.slot = claim.slot
+        self.folder = folder
+        self._trial = claim.trial
+        self._tell = tell
+        self._last = -1
+        self.is_stopped = False
+
+    def __call__(self, epoch: int, value: float) -> bool:
+        """Takes the metric after an epoch.
+
+        Args:
+            epoch: Counted from 0.
+            value: The sweep's metric.
+
+        Returns:
+            Whether to stop now: the trial lies too far behind others.
+        """
+        if epoch > self._last:
+            self._last = epoch
+            self._trial.report(float(value), epoch + 1)
+            self._tell(epoch, float(value))
+            self.is_stopped = self._trial.should_prune()
+        return self.is_stopped
+
+
+RunTrial = Callable[[dict[str, Scalar], TrialReport], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a trial ended, or that it starts.
+
+    Attributes:
+        slot: Number of its hyperparameters in the sweep.
+        attempt: 1, or more after kills.
+        state: ``started``, ``complete``, ``stopped`` (early), ``failed`` or ``taken over``.
+        hyperparameters: Names and values.
+        value: The metric at the end, if there is one.
+        text: Why it failed.
+        seconds: How long it ran.
+    """
+
+    slot: int
+    attempt: int
+    state: str
+    hyperparameters: Mapping[str, Scalar]
+    value: float | None = None
+    text: str = ""
+    seconds: float = 0.0
+
+
+class Watcher:
+    """Hears what a sweep does; does nothing with it."""
+
+    def trial(self, outcome: Outcome) -> None:
+        """A trial starts or has ended."""
+
+    def epoch(self, slot: int, epoch: int, value: float) -> None:
+        """A trial has ended an epoch."""
+
+
+class Sweep:
+    """A sweep in its database, which any number of processes may work on.
+
+    Args:
+        spec: What to search.
+        folder: For trials, and for the database unless `storage` names one.
+        storage: Address of a database, such as ``postgresql://user@host/sweeps``.
+        trials: How many sets of hyperparameters to try; by default what the file says.
+        seed: Of all random choices.
+        pruner: ``file`` (what it says), ``hyperband``, ``median`` or ``none``.
+
+    Raises:
+        InvalidInputError: If the sweep has no end, or the database holds another by its name.
+    """
+
+    def __init__(
+        self,
+        spec: SweepSpec,
+        folder: Path,
+        *,
+        storage: str | None = None,
+        trials: int | None = None,
+        seed: int = 0,
+        pruner: str = "file",
+    ) -> None:
+        self.spec = spec
+        self.folder = folder
+        self.url = storage or f"sqlite:///{folder.absolute() / 'sweep.db'}"
+        self._searched = [p for p in spec.parameters if not p.is_constant]
+        names = [p.name for p in self._searched]
+        points = spec.grid() if spec.method == "grid" else []
+        self._grid = [{name: point[name] for name in names} for point in points]
+        self.limit = _limit(spec, trials, len(self._grid))
+        self._distributions = {
+            p.name: distribution_of(p, is_grid=spec.method == "grid") for p in self._searched
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        with claims.exclusive(self.url):
+            self.study = _open(spec, self.url)
+        self.study.sampler = SamplerBySlot(spec.method, seed)
+        self.study.pruner = make_pruner(spec.hyperband, pruner)
+
+    def run(self, run_trial: RunTrial, watcher: Watcher | None = None) -> None:
+        """Runs trials until none is left to start.
+
+        Args:
+            run_trial: Trains with hyperparameters, reports each epoch, returns the metric.
+            watcher: Hears of each trial.
+
+        Raises:
+            SorterError: If the first trials all fail.
+        """
+        watcher = watcher or Watcher()
+        failures = 0
+        while not self._has_reached_target():
+            claim = claims.claim(
+                self.study, self.url, self.limit, self._distributions, self._grid or None
+            )
+            if claim is None:
+                return
+            outcome = self._run_one(claim, run_trial, watcher)
+            watcher.trial(outcome)
+            failures = failures + 1 if outcome.state == "failed" else 0
+            if failures == _FAILURES_IN_A_ROW:
+                text = f"{failures} trials in a row failed, the last one: {outcome.text}"
+                raise SorterError(f"sweep {self.spec.name}: {text}")
+
+    def hyperparameters(self, drawn: Mapping[str, Any]) -> dict[str, Scalar]:
+        """Returns the hyperparameters for what Optuna drew, constants included."""
+        if self._grid:
+            return {p.name: drawn.get(p.name, p.spec.get("value")) for p in self.spec.parameters}
+        return {
+            p.name: p.spec["value"] if p.is_constant else p.value_of(drawn[p.name])
+            for p in self.spec.parameters
+        }
+
+    def _run_one(self, claim: Claim, run_trial: RunTrial, watcher: Watcher) -> Outcome:
+        values = self.hyperparameters(claim.trial.params)
+        folder = self.folder / f"trial{claim.slot:04d}"
+        started = Outcome(claim.slot, claim.attempt, "started", values)
+        watcher.trial(started)
+        report = TrialReport(claim, folder, lambda *told: watcher.epoch(claim.slot, *told))
+        start_sec = time.monotonic()
+        value: float | None = None
+        error = ""
+        try:
+            with claims.heartbeat(claim.trial):
+                value = float(run_trial(values, report))
+            if not math.isfinite(value):
+                error, value = f"the metric is {value}", None
+        except Exception as raised:  # noqa: BLE001 - one bad trial must not end the sweep
+            error = f"{type(raised).__name__}: {raised}"
+        except BaseException:
+            # Interrupted: to be tried again, as after a kill.
+            claim.trial.set_user_attr(claims.INTERRUPTED, True)
+            self._tell(claim, TrialState.FAIL)
+            raise
+        if error:
+            claim.trial.set_user_attr(claims.ERROR, error)
+            state, word = TrialState.FAIL, "failed"
+        elif report.is_stopped:
+            state, word = TrialState.PRUNED, "stopped"
+        else:
+            state, word = TrialState.COMPLETE, "complete"
+        if not self._tell(claim, state, value):
+            # It was silent for so long that another machine has begun it anew.
+            word = "taken over"
+        seconds = time.monotonic() - start_sec
+        return Outcome(claim.slot, claim.attempt, word, values, value, error, seconds)
+
+    def _tell(self, claim: Claim, state: TrialState, value: float | None = None) -> bool:
+        with claims.exclusive(self.url):
+            number = claim.trial.number
+            (trial,) = (t for t in self.study.get_trials(deepcopy=False) if t.number == number)
+            if trial.state != TrialState.RUNNING:
+                return False
+            values = value if state == TrialState.COMPLETE else None
+            self.study.tell(claim.trial, values, state)
+            return True
+
+    def _has_reached_target(self) -> bool:
+        target = self.spec.target
+        if target is None:
+            return False
+        ended = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        sign = 1 if self.spec.is_maximized else -1
+        return any(t.value is not None and sign * t.value >= sign * target for t in ended)
+
+
+def _open(spec: SweepSpec, url: str) -> Study:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    is_local = url.startswith("sqlite")
+    engine = {"connect_args": {"timeout": 60}} if is_local else {"pool_pre_ping": True}
+    storage = optuna.storages.RDBStorage(url, engine_kwargs=engine)
+    if is_local:
+        sqlalchemy.event.listen(storage.engine, "connect", _write_ahead)
+        storage.engine.dispose()
+    study = optuna.create_study(
+        storage=storage,
+        study_name=spec.name,
+        direction="maximize" if spec.is_maximized else "minimize",
+        load_if_exists=True,
+    )
+    former = study.user_attrs.get(_FINGERPRINT)
+    if former is None:
+        study.set_user_attr(_FINGERPRINT, spec.fingerprint())
+    elif former != spec.fingerprint():
+        fix = "choose another name or another output folder"
+        raise InvalidInputError(
+            f"sweep {spec.name}", "a sweep of other parameters", "the same", fix
+        )
+    return study
+
+
+def _write_ahead(connection: Any, _: object) -> None:
+    """Lets SQLite write without waiting for the disk each time: a kill loses nothing by it."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.close()
+
+
+def _limit(spec: SweepSpec, trials: int | None, points: int) -> int:
+    limit = trials if trials is not None else spec.trial_count
+    if spec.method == "grid":
+        return points if limit is None else min(limit, points)
+    if limit is None:
+        raise InvalidInputError("run_cap", None, "how many trials", "give --trials")
+    return limit
