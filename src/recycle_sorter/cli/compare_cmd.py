@@ -72,11 +72,11 @@ compare.__doc__ = f"{compare.__doc__}\n\n{_EXAMPLES}"
 def show(comparison: Comparison, console: Console) -> None:
     """Writes tables on a terminal and lines in a pipe."""
     if not console.is_terminal:
+        # Not by rich, which would turn tabs into spaces.
         for row in csv_rows(comparison):
-            console.print("\t".join(row), highlight=False, soft_wrap=True, markup=False)
+            typer.echo("\t".join(row))
         for difference in comparison.differences:
-            line = f"{difference.run}: {difference.verdict}: {difference.reason}"
-            console.print(line, highlight=False, soft_wrap=True, markup=False)
+            typer.echo(f"{difference.run}: {difference.verdict}: {difference.reason}")
         return
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column("run", overflow="fold")

@@ -90,6 +90,11 @@ def evaluate(
         from recycle_sorter.ml.evaluation.report import require_report
 
         require_report()
+    if model is not None and (model / "config.json").is_file():
+        raise InvalidInputError(
+            "--model", str(model), "a model bundle; this is a training's run folder",
+            "measure what the node would run: `recycle-sorter export RUN BUNDLE` first",
+        )  # fmt: skip
     bundle = ModelBundle.load(model or share_file("models/resnet18"))
     pictures, name = _find(data, bundle.labels, split, split_name)
     runner = create_engine(engine, bundle, precision)

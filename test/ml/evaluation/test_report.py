@@ -283,7 +283,7 @@ def browse(tmp_path: Path) -> Browse:
                 "--disable-sync", f"--user-data-dir={tmp_path / 'profile'}", *options,
                 path.as_uri(),
             ],
-            capture_output=True, text=True, check=False, timeout=120,
+            capture_output=True, text=True, check=False, timeout=280,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done.stdout

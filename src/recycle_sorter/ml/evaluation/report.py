@@ -133,9 +133,10 @@ def render_comparison(comparison: Comparison) -> str:
     """Returns the page of a comparison."""
     plots.require_matplotlib()
     best = sorted(comparison.runs, key=lambda run: -run.accuracy)
+    known = [(run.name, run.predictions) for run in best if run.predictions is not None]
     curves = {
-        run.name: coverage_curve(run.predictions.confidence, run.predictions.right)
-        for run in [run for run in best if run.predictions is not None][:_MAX_CURVES]
+        name: coverage_curve(predictions.confidence, predictions.right)
+        for name, predictions in known[:_MAX_CURVES]
     }
     materials = sorted({name for run in comparison.runs for name in run.figures["recall"]})
     coverage = ""
