@@ -44,7 +44,10 @@ HEAVY = {"torch", "torchvision", "wandb", "mitsuba"}
 HEAVY_RUN = HEAVY | {"onnx", "nncf"}
 ENGINES = {"openvino", "onnxruntime"}
 # Each wraps one library and is imported only when it is chosen.
-ADAPTERS = {f"{PACKAGE}.inference.{name}_engine" for name in ("openvino", "onnx", "torch")}
+ADAPTERS = {
+    f"{PACKAGE}.inference.{name}"
+    for name in ("openvino_engine", "onnx_engine", "torch_engine", "torch_networks")
+}
 
 
 def is_ros(name: str) -> bool:

@@ -3,30 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torchvision.models import resnet18, resnet34, resnet50
 
 from recycle_sorter.core.errors import ModelError
 from recycle_sorter.inference.batches import check_batch, one_line
 from recycle_sorter.inference.bundle import ModelBundle
+from recycle_sorter.inference.torch_networks import ARCHITECTURES
 
-# From the number of outputs to an untrained network.
-ARCHITECTURES: Final[dict[str, Callable[[int], torch.nn.Module]]] = {
-    "resnet18": lambda outputs: resnet18(num_classes=outputs),
-    "resnet34": lambda outputs: resnet34(num_classes=outputs),
-    "resnet50": lambda outputs: resnet50(num_classes=outputs),
-}
+__all__ = ["ARCHITECTURES", "TorchEngine"]
 
 
 class TorchEngine:
-    """Builds the bundle's architecture with torchvision and loads its safetensors into it."""
+    """Builds the bundle's architecture and loads its safetensors into it."""
 
     name = "torch"
     precision = "fp32"

