@@ -18,6 +18,7 @@ from recycle_sorter.cli.lineage_cmd import lineage
 from recycle_sorter.cli.make_bag_cmd import make_bag
 from recycle_sorter.cli.render_cmd import render
 from recycle_sorter.cli.run_cmd import run
+from recycle_sorter.cli.soup_cmd import soup
 from recycle_sorter.cli.sweep_cmd import sweep
 from recycle_sorter.cli.train_cmd import train
 from recycle_sorter.core.errors import SorterError
@@ -57,6 +58,7 @@ app.command(context_settings={"token_normalize_func": lambda name: name.replace(
 app.command()(sweep)
 app.command()(evaluate)
 app.command()(compare)
+app.command()(soup)
 app.command()(export)
 app.command()(lineage)
 app.command()(render)

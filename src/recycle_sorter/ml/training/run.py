@@ -19,6 +19,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAverag
 from torch import nn
 
 from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.ml.dataset.manifest import make_manifest
 from recycle_sorter.ml.dataset.masks import item_mask
 from recycle_sorter.ml.dataset.records import Picture, read_dataset, read_unlabelled
 from recycle_sorter.ml.dataset.splits import Splits, write_split_file
@@ -260,6 +261,7 @@ def _open_folder(job: TrainingJob) -> None:
             )  # fmt: skip
         return
     write_split_file(job.splits, job.classes, job.out / run_folder.SPLIT_NAME)
+    make_manifest(job.splits).write(job.out / run_folder.MANIFEST_NAME)
     start = job.settings.weights
     known = STARTED_FROM.get(job.settings.architecture) if start in ("packaged", "imagenet") else ""
     config = {

@@ -54,7 +54,10 @@ def run_jobs(job: TrainingJob, say: Say = print, *, mode: Mode = "auto", bar: bo
         train(job, say, report, bar=bar)
         # Both are of the same files in any later call, so a resumed run logs them once.
         split = tracker.log_artifact(
-            f"{job.data.name}_split", "split_data", [job.out / run_folder.SPLIT_NAME], split
+            f"{job.data.name}_split",
+            "split_data",
+            [job.out / name for name in (run_folder.SPLIT_NAME, run_folder.MANIFEST_NAME)],
+            split,
         )
         start = job.out / run_folder.UNTRAINED_NAME
         if start.is_file():

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``recycle-sorter soup``: one network out of several runs, by averaging their weights."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_EXAMPLES = """
+[bold]Examples[/bold]
+
+recycle-sorter soup runs/seed0 runs/seed1 --out runs/both
+
+recycle-sorter compare runs/seed0 runs/seed1 runs/both [dim]did it help?[/dim]
+"""
+
+
+def soup(
+    runs: Annotated[list[Path], typer.Argument(help="Finished run folders.")],
+    out: Annotated[Path, typer.Option(help="The new run folder.")],
+    data: Annotated[
+        Path | None, typer.Option(help="The data set, if it has moved since the training.")
+    ] = None,
+) -> None:
+    """Average the weights of runs that started from the same ones, and measure the result."""
+    from recycle_sorter.ml.evaluation.report import write_evaluation
+    from recycle_sorter.ml.training.run_folder import load_run
+    from recycle_sorter.ml.training.soup import make_soup
+    from recycle_sorter.ml.training.tracked import EVALUATION_NAME, evaluate_run
+
+    made = load_run(make_soup(runs, out, shlex.join(["recycle-sorter", *sys.argv[1:]])))
+    splits = made.splits(data)
+    name = Path(made.config["data"]).resolve().stem
+    result = evaluate_run(out, splits.val, splits.test, name)
+    write_evaluation(out / EVALUATION_NAME, result)
+    typer.echo(f"{result.title}: {result.figures.accuracy:.1%} of {result.figures.n}")
+
+
+soup.__doc__ = f"{soup.__doc__}\n\n{_EXAMPLES}"

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Averages the weights of runs that started from the same ones (Wortsman et al. 2022, model soups).
+
+Fine-tuned from one starting point, networks lie in one basin of the loss: the mean of their weights
+is often better than any of them, and costs nothing when it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.ml.training import run_folder
+
+# What must be equal for a mean of weights to mean anything.
+_SAME: Final = ("architecture", "classes", "preprocessing", "data")
+_COPIED: Final = (run_folder.SPLIT_NAME, run_folder.MANIFEST_NAME)
+
+
+def make_soup(runs: Sequence[Path], out: Path, command: str = "") -> Path:
+    """Write a run folder whose weights are the mean of finished runs' weights.
+
+    Args:
+        runs: Two run folders or more, of one architecture, one preprocessing and one split.
+        out: The new run folder; must not exist.
+        command: The command line, for the record.
+
+    Raises:
+        InvalidInputError: If the runs do not fit together, or ``out`` is there already.
+        ModelError: If a run cannot be read.
+    """
+    if len(runs) < 2:
+        raise InvalidInputError("runs", len(runs), "at least two", "name more run folders")
+    if out.exists():
+        raise InvalidInputError("--out", str(out), "a new folder", "choose another name")
+    loaded = [run_folder.load_run(folder) for folder in runs]
+    first = loaded[0]
+    for other in loaded[1:]:
+        for name in _SAME:
+            if other.config[name] != first.config[name]:
+                raise InvalidInputError(
+                    f"{other.folder}: {name}", other.config[name], f"{first.config[name]!r}",
+                    "average runs of one kind",
+                )  # fmt: skip
+        for name in _COPIED:
+            if (other.folder / name).read_bytes() != (first.folder / name).read_bytes():
+                raise InvalidInputError(
+                    "runs", str(other.folder), f"the {name} of {first.folder}",
+                    "average runs that were trained on the same pictures",
+                )  # fmt: skip
+    states = [run.model.state_dict() for run in loaded]
+    mean = {
+        name: torch.stack([state[name].double() for state in states]).mean(0).to(value.dtype)
+        for name, value in states[0].items()
+    }
+    first.model.load_state_dict(mean)
+    out.mkdir(parents=True)
+    for name in _COPIED:
+        (out / name).write_bytes((first.folder / name).read_bytes())
+    minutes = [run.config["minutes"] for run in loaded]
+    config: dict[str, Any] = {
+        **first.config,
+        "soup_of": [{"run": run.folder.name, **_recipe(run.config)} for run in loaded],
+        "command": command,
+        "commit": run_folder.commit(),
+        "minutes": None if None in minutes else round(sum(minutes), 2),
+    }
+    run_folder.write_config(out, config)
+    run_folder.write_weights(first.model, out / run_folder.WEIGHTS_NAME)
+    return out
+
+
+def _recipe(config: dict[str, Any]) -> dict[str, Any]:
+    return {name: config.get(name) for name in ("command", "commit", "hyperparameters", "minutes")}
