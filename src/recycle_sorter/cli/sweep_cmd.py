@@ -25,14 +25,13 @@ _EXAMPLES = """
 
 recycle-sorter sweep --data ../shared/trashnet
 
-recycle-sorter sweep --config mine.yaml --data photos --trials 20 --set weights=packaged
---set architecture=resnet50_thin [dim]held at one value, whatever the file says[/dim]
+recycle-sorter sweep --data photos --trials 9 --set architecture=resnet50_thin --set probe=True
 
-recycle-sorter sweep --data photos --storage postgresql://me@host/sweeps [dim]the same on every
-machine that is to share it[/dim]
+recycle-sorter sweep --data photos --storage postgresql://me@host/sweeps [dim]on each machine[/dim]
 
-Called again after a kill, the same command goes on: what was running is trained further from its
-checkpoint. The file is W&B's own format; wandb sweep FILE runs it too.
+Called again after a kill, the same command goes on, the trial that ran from its checkpoint.
+
+The file is W&B's own format: wandb sweep FILE runs it too.
 """
 
 
@@ -40,9 +39,10 @@ def sweep(
     data: Annotated[
         Path, typer.Option(help="Folder of one folder a class, or a CSV of path,material.")
     ],
-    config: Annotated[Path, typer.Option(help="Sweep file, in W&B's format.")] = Path(
-        "config/sweep/sweep.yaml"
-    ),
+    config: Annotated[
+        Path | None,
+        typer.Option(help="Sweep file, in W&B's format. Default: config/sweep/sweep.yaml."),
+    ] = None,
     trials: Annotated[
         int | None, typer.Option(min=1, help="Trainings, all processes together.")
     ] = None,
@@ -72,17 +72,18 @@ def sweep(
 ) -> None:
     """Search hyperparameters: TPE, grid or random, hopeless trials stopped early.
 
-    Writes sweep.html (the best, what mattered, every trial), sweep.json and trials.csv, and a run
-    folder for each trial.
+    Writes sweep.html (the best, what mattered, every trial), sweep.json, trials.csv, run folders.
     """
     from recycle_sorter.ml.sweep.space import load_sweep
     from recycle_sorter.ml.training.hyperparameters import Hyperparameters
+    from recycle_sorter.paths import share_file
 
     if split_by not in ("picture", "object"):
         raise InvalidInputError("--split-by", split_by, "picture or object")
     if tracking not in ("auto", "online", "offline", "disabled"):
         raise InvalidInputError("--tracking", tracking, "auto, online, offline or disabled")
-    spec = load_sweep(config, dict(read_setting(text) for text in held or []))
+    path = config or share_file("config/sweep/sweep.yaml")
+    spec = load_sweep(path, dict(read_setting(text) for text in held or []))
     spec.check_names(Hyperparameters.__dataclass_fields__)
     folder = out or Path("runs/sweeps") / spec.name
     from recycle_sorter.ml.sweep.study import Sweep
@@ -94,7 +95,7 @@ def sweep(
         def say(line: str) -> None:
             console.print(line, markup=False)
 
-        job = _common_job(data, split, split_by, seed, threads, folder)
+        job = _common_job(data, split, split_by, seed, threads, folder, storage)
         from recycle_sorter.ml.training.tracked import make_trial
 
         mode: Any = tracking
@@ -136,9 +137,17 @@ def read_setting(text: str) -> tuple[str, Scalar]:
 
 
 def _common_job(
-    data: Path, split: Path | None, split_by: str, seed: int, threads: int, folder: Path
+    data: Path,
+    split: Path | None,
+    split_by: str,
+    seed: int,
+    threads: int,
+    folder: Path,
+    storage: str | None,
 ) -> Any:
     """Returns what all trials have in common."""
+    from sqlalchemy import make_url
+
     from recycle_sorter.cli.train_cmd import make_splits
     from recycle_sorter.ml.dataset.records import read_dataset
     from recycle_sorter.ml.training.hyperparameters import Hyperparameters
@@ -149,13 +158,18 @@ def _common_job(
 
         torch.set_num_threads(threads)
     dataset = read_dataset(data)
+    words = ["recycle-sorter", *sys.argv[1:]]
+    if storage is not None:
+        # Each trial records the command; no password belongs there.
+        shown = make_url(storage).render_as_string(hide_password=True)
+        words = [word.replace(storage, shown) for word in words]
     return TrainingJob(
         data=data,
         splits=make_splits(dataset, split, (0.6, 0.2, 0.2), split_by, seed),
         classes=dataset.classes,
         out=folder,
         settings=Hyperparameters(seed=seed),
-        command=shlex.join(["recycle-sorter", *sys.argv[1:]]),
+        command=shlex.join(words),
     )
 
 
