@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A training and its test as tracked jobs, ``NAME_train`` and ``NAME_test``, linked by artifacts."""
+"""A training and its test as tracked jobs, NAME_train and NAME_test, linked by artifacts."""
 
 from __future__ import annotations
 
