@@ -181,11 +181,22 @@ def _stand(rng: np.random.Generator, camera: Camera, turn: Array) -> tuple[Array
         reach = 0.1 if glaring else 0.55
         position = middle * [1.0, 1.0, 0.0] + float(rng.uniform(-reach, reach)) * aside
         position = position + [0.0, 0.0, height] + float(rng.uniform(-0.1, 0.1)) * across
-        ends = position + np.linspace(-0.5, 0.5, 9)[:, None] * across
-        # The camera sees nothing above itself.
-        if height > origin[2] or (np.abs(camera.project(ends)) > 1.2).any(axis=1).all():
-            break
-    return position, across
+        if not _is_seen(camera, position, across):
+            return position, across
+    # Above the camera it is never in the way.
+    return position * [1.0, 1.0, 0.0] + [0.0, 0.0, origin[2] + 0.1], across
+
+
+def _is_seen(camera: Camera, position: Array, across: Array) -> bool:
+    """Tell whether a bar of the largest size would stand between the camera and its frame."""
+    origin, _, _, forward = camera.axes()
+    wide = np.cross(across, position - np.asarray(camera.target_m))
+    wide = wide / max(float(np.linalg.norm(wide)), 1e-9)
+    # Steps of 5 mm: just before the lens the frame is not much wider.
+    along, over = np.meshgrid(np.linspace(-0.55, 0.55, 221), np.linspace(-0.1, 0.1, 41))
+    spots = position + along.reshape(-1, 1) * across + over.reshape(-1, 1) * wide
+    ahead = (spots - origin) @ forward > 0.005
+    return bool((ahead & (np.abs(camera.project(spots)) < 1.15).all(axis=1)).any())
 
 
 def _lights(rng: np.random.Generator, camera: Camera, turn: Array, clear: bool) -> Lights:
