@@ -23,6 +23,7 @@ ARCHITECTURES: Final = (
 )
 _TRUE: Final = ("true", "yes", "on", "1")
 _FALSE: Final = ("false", "no", "off", "0")
+_SIZE_MIN_PX: Final = 32
 
 
 def _set(
@@ -72,7 +73,7 @@ class Hyperparameters:
     early_stop: int = _set(0, "Epochs without a better val/loss before it ends; 0: never.", low=0)
     distill_weight: float = _set(0.5, "Share of the teacher in the loss.", low=0.0, high=1.0)
     distill_softness: float = _set(2.0, "Temperature of the soft answers.", low=0.1, high=20.0)
-    size_px: int = _set(192, "Side of the square input.", low=32, high=1024)
+    size_px: int = _set(192, "Side of the square input.", low=_SIZE_MIN_PX, high=1024)
     first_size_px: int = _set(
         0, "Side in the first two thirds of the epochs; 0: size_px throughout.", low=0, high=1024
     )
@@ -93,6 +94,10 @@ class Hyperparameters:
     def __post_init__(self) -> None:
         for item in fields(self):
             _check(item.name, getattr(self, item.name), item.metadata, item.default)
+        if 0 < self.first_size_px < _SIZE_MIN_PX:
+            raise InvalidInputError(
+                "first_size_px", self.first_size_px, f"0 or a number from {_SIZE_MIN_PX}"
+            )
         if self.mixup + self.cutmix > 1:
             raise InvalidInputError(
                 "mixup + cutmix", self.mixup + self.cutmix, "at most 1", "lower one of them"
@@ -110,13 +115,15 @@ class Hyperparameters:
             InvalidInputError: For an unknown name (with the nearest known one) or a bad value.
         """
         known = {item.name: item for item in fields(cls)}
-        given = {}
+        given: dict[str, Any] = {}
         for raw, value in values.items():
             name = raw.replace("-", "_")
             if name not in known:
                 near = get_close_matches(name, known, 1)
                 hint = f"did you mean {near[0]}?" if near else "see recycle-sorter train --help"
                 raise InvalidInputError(raw, value, "a known hyperparameter", hint)
+            if name in given:
+                raise InvalidInputError(raw, value, f"{name} once", "leave one of them out")
             given[name] = _convert(name, value, type(known[name].default))
         return cls(**given)
 
@@ -138,7 +145,7 @@ def _convert(name: str, value: Any, kind: type) -> Any:
             number = float(value)
         except (TypeError, ValueError):
             raise InvalidInputError(name, value, f"a number ({kind.__name__})") from None
-        if kind is int and number != int(number):
+        if kind is int and not number.is_integer():  # neither are NaN and infinity
             raise InvalidInputError(name, value, "a whole number")
         return kind(number)
     return str(value) if kind is str else value
