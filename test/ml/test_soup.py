@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Averaging runs: the mean of their weights, and only of runs that fit together."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.ml.models.zoo import build_model
+from recycle_sorter.ml.training import run_folder
+from recycle_sorter.ml.training.soup import make_soup
+from recycle_sorter.vision.preprocessing import PreprocessingSpec
+
+pytestmark = pytest.mark.ml
+
+CLASSES = ("glass", "metal")
+
+
+def write_run(folder: Path, seed: int, **changes: Any) -> Path:
+    folder.mkdir(parents=True)
+    torch.manual_seed(seed)
+    model = build_model("resnet18", len(CLASSES))
+    run_folder.write_weights(model, folder / run_folder.WEIGHTS_NAME)
+    config = {
+        "architecture": "resnet18",
+        "classes": list(CLASSES),
+        "preprocessing": PreprocessingSpec(width_px=32, height_px=32).to_dict(),
+        "data": "photos",
+        "command": f"train {seed}",
+        "commit": "",
+        "hyperparameters": {"seed": seed},
+        "minutes": 1.5,
+        **changes,
+    }
+    run_folder.write_config(folder, config)
+    (folder / run_folder.SPLIT_NAME).write_text("path,material,split\n", encoding="utf-8")
+    (folder / run_folder.MANIFEST_NAME).write_text("{}\n", encoding="utf-8")
+    return folder
+
+
+def test_weights_are_the_mean_and_the_recipes_are_kept(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / str(seed), seed) for seed in (1, 2, 3)]
+    out = make_soup(runs, tmp_path / "soup", "recycle-sorter soup ...")
+    mean = load_file(out / run_folder.WEIGHTS_NAME)
+    parts = [load_file(run / run_folder.WEIGHTS_NAME) for run in runs]
+    for name, value in mean.items():
+        expected = sum(part[name].double() for part in parts) / 3
+        torch.testing.assert_close(value.double(), expected, rtol=0, atol=1e-7)
+    config = json.loads((out / run_folder.CONFIG_NAME).read_text(encoding="utf-8"))
+    assert [part["command"] for part in config["soup_of"]] == ["train 1", "train 2", "train 3"]
+    assert config["minutes"] == 4.5
+    assert run_folder.load_run(out).classes == CLASSES
+
+
+def test_runs_of_other_pictures_are_refused(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / str(seed), seed) for seed in (1, 2)]
+    (runs[1] / run_folder.SPLIT_NAME).write_text("path,material,split\na,glass,val\n")
+    with pytest.raises(InvalidInputError, match=r"split\.csv"):
+        make_soup(runs, tmp_path / "soup")
+    assert not (tmp_path / "soup").exists()
+
+
+def test_runs_of_another_size_are_refused_by_name(tmp_path: Path) -> None:
+    other = PreprocessingSpec(width_px=64, height_px=64).to_dict()
+    runs = [write_run(tmp_path / "1", 1), write_run(tmp_path / "2", 2, preprocessing=other)]
+    with pytest.raises(InvalidInputError, match="preprocessing"):
+        make_soup(runs, tmp_path / "soup")
+
+
+def test_one_run_and_an_old_folder_are_refused(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / str(seed), seed) for seed in (1, 2)]
+    with pytest.raises(InvalidInputError, match="at least two"):
+        make_soup(runs[:1], tmp_path / "soup")
+    with pytest.raises(InvalidInputError, match="new folder"):
+        make_soup(runs, runs[0])
