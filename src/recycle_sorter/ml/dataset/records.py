@@ -80,8 +80,7 @@ def read_dataset(source: Path, classes: Sequence[str] | None = None) -> Dataset:
     if classes is not None and len(set(classes)) < max(1, len(classes)):
         raise InvalidInputError("classes", tuple(classes), "at least one name, none of them twice")
     if source.is_dir():
-        images = source / "images"
-        root = images if any(_class_folders(images)) else source
+        root = find_root(source)
         found = _read_folders(root, allow_empty=classes is not None)
     elif source.is_file() and source.suffix.lower() == ".csv":
         root, found = _read_table(source)
@@ -113,6 +112,18 @@ def read_dataset(source: Path, classes: Sequence[str] | None = None) -> Dataset:
             )
     pictures = (Picture(name, path, labels[material]) for name, path, material, _ in found)
     return Dataset(root, tuple(classes), tuple(sorted(pictures, key=lambda one: one.name)))
+
+
+def find_root(folder: Path) -> Path:
+    """The folder that has the classes' folders: ``images`` in the given one, or itself.
+
+    Raises:
+        InvalidInputError: If it is no folder.
+    """
+    if not folder.is_dir():
+        raise InvalidInputError("data", str(folder), "a folder", "check the path")
+    images = folder / "images"
+    return images if any(_class_folders(images)) else folder
 
 
 def read_unlabelled(root: Path) -> list[Picture]:

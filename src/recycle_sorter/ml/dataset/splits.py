@@ -75,7 +75,7 @@ def split_dataset(
         InvalidInputError: For ratios that are no shares of 1, a class of fewer than three pictures
             (or objects), or groups that do not fit.
     """
-    ratios = _checked_ratios(train_ratio, val_ratio, test_ratio)
+    ratios = check_ratios(train_ratio, val_ratio, test_ratio)
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise InvalidInputError("seed", seed, "a whole number from 0")
     if by == "picture":
@@ -150,7 +150,12 @@ def write_split_file(splits: Splits, classes: Sequence[str], path: Path) -> None
         writer.writerows(rows)
 
 
-def _checked_ratios(*ratios: float) -> tuple[float, ...]:
+def check_ratios(*ratios: float) -> tuple[float, ...]:
+    """Returns the ratios of ``train``, ``val`` and ``test`` if they are shares of 1.
+
+    Raises:
+        InvalidInputError: Naming the ratio, or their sum.
+    """
     for name, ratio in zip(SPLITS, ratios, strict=True):
         is_number = isinstance(ratio, (int, float)) and not isinstance(ratio, bool)
         if not is_number or not 0.0 < ratio < 1.0:  # also catches NaN
