@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recycle_sorter.ml.dataset.backgrounds import make_background
+from recycle_sorter.vision.preprocessing import PreprocessingSpec, resize_image
 
 Image = npt.NDArray[np.uint8]
 
@@ -28,7 +29,8 @@ def random_view(
 ) -> Image:
     """Cut, turn, mirror and resize in one resampling.
 
-    The aspect is measured against the picture's own, as the ``stretch`` resize shows it.
+    A picture that is neither cut nor turned is resized as the node does. The aspect is measured
+    against the picture's own, as the ``stretch`` resize shows it.
 
     Args:
         image: ``[H, W, 3]`` uint8.
@@ -52,8 +54,11 @@ def random_view(
     center_y = cut_h / 2 + rng.random() * (height - cut_h)
     angle = rng.uniform(-1, 1) * rotation_max_rad
     coin_x, coin_y = rng.random(2)
-    flip_x = -1.0 if mirror_x and coin_x < 0.5 else 1.0
-    flip_y = -1.0 if mirror_y and coin_y < 0.5 else 1.0
+    flip_x = -1 if mirror_x and coin_x < 0.5 else 1
+    flip_y = -1 if mirror_y and coin_y < 0.5 else 1
+    if area_min >= 1 and rotation_max_rad == 0:
+        whole = resize_image(image, PreprocessingSpec(*size))
+        return np.ascontiguousarray(whole[::flip_y, ::flip_x])
     # Maps a pixel of the result to a pixel of the picture.
     scale_x, scale_y = flip_x * cut_w / size[0], flip_y * cut_h / size[1]
     cos, sin = math.cos(angle), math.sin(angle)

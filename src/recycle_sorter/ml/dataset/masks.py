@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 _WORK_WIDTH_PX: Final = 160
+_WORK_MIN_PX, _WORK_MAX_PX = 16, 640  # heights of pictures that are strips
 _RIM: Final = 0.06  # share of the shorter side that is taken for board
 _MIN_AREA: Final = 0.04
 _MAX_AREA: Final = 0.75
@@ -34,7 +35,8 @@ def item_mask(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8] | None:
     """
     height, width = image.shape[:2]
     factor = _WORK_WIDTH_PX / width
-    small = cv2.resize(image, (_WORK_WIDTH_PX, max(16, round(height * factor))), cv2.INTER_AREA)
+    size = (_WORK_WIDTH_PX, min(max(_WORK_MIN_PX, round(height * factor)), _WORK_MAX_PX))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     lab = cv2.cvtColor(small.astype(np.float32) / 255.0, cv2.COLOR_BGR2Lab)
     rim = _rim(small.shape[0], small.shape[1])
     board, spread = _board(lab, rim)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.ml.dataset.records import Picture
+from recycle_sorter.vision.preprocessing import PreprocessingSpec, resize_image
 
 _DECODERS = 2
 
@@ -28,7 +29,10 @@ def decode(path: Path, shorter_px: int | None = None) -> npt.NDArray[np.uint8] |
     Returns:
         ``[H, W, 3]`` uint8 in BGR order, or None if the file is no readable picture.
     """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    try:
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    except cv2.error:  # larger than OpenCV takes
+        return None
     if image is None:
         return None
     factor = 1.0 if shorter_px is None else shorter_px / min(image.shape[:2])
@@ -68,15 +72,27 @@ class PictureStore:
         pictures: Iterable[Picture],
         shorter_px: int | None = None,
         report: Callable[[str], None] = print,
+        spec: PreprocessingSpec | None = None,
     ) -> PictureStore:
         """Decode every picture; unreadable ones are left out, counted and reported.
+
+        Args:
+            pictures: Which.
+            shorter_px: Longest allowed shorter side; None keeps the size.
+            report: Told which are unreadable.
+            spec: Keep each at the size of the network's input, resized as the node does.
 
         Raises:
             InvalidInputError: If no picture can be read.
         """
+
+        def read(picture: Picture) -> npt.NDArray[np.uint8] | None:
+            image = decode(picture.path, shorter_px)
+            return image if image is None or spec is None else resize_image(image, spec)
+
         wanted = list(pictures)
         with ThreadPoolExecutor(_DECODERS) as pool:
-            decoded = list(pool.map(lambda picture: decode(picture.path, shorter_px), wanted))
+            decoded = list(pool.map(read, wanted))
         broken = tuple(p.name for p, image in zip(wanted, decoded, strict=True) if image is None)
         if broken:
             names = ", ".join(broken[:5])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hyperparameters: what a command line or a sweep gives becomes checked values, or a named error."""
+"""Hyperparameters: what a command line or a sweep gives is checked, and a mistake is named."""
 
 from __future__ import annotations
 
@@ -145,13 +145,19 @@ def test_switches_take_the_usual_words(name: str) -> None:
 def test_choices_are_named_when_another_is_given(name: str) -> None:
     for choice in FIELDS[name].metadata["choices"]:
         assert read(name, choice) == choice
-    with pytest.raises(InvalidInputError, match=f"^{name}: .*{FIELDS[name].metadata['choices'][0]}"):
+    with pytest.raises(
+        InvalidInputError, match=f"^{name}: .*{FIELDS[name].metadata['choices'][0]}"
+    ):
         read(name, "another")
 
 
 @pytest.mark.parametrize(
     ("typed", "meant"),
-    [("lern_rate", "learn_rate"), ("epochs-qty", "epoch_qty"), ("transform_hors", "transform_horz")],
+    [
+        ("lern_rate", "learn_rate"),
+        ("epochs-qty", "epoch_qty"),
+        ("transform_hors", "transform_horz"),
+    ],
 )
 def test_an_unknown_name_is_told_the_nearest(typed: str, meant: str) -> None:
     with pytest.raises(InvalidInputError, match=f"^{typed}: .*did you mean {meant}"):
@@ -159,25 +165,25 @@ def test_an_unknown_name_is_told_the_nearest(typed: str, meant: str) -> None:
 
 
 def test_a_strange_name_is_sent_to_the_help() -> None:
-    with pytest.raises(InvalidInputError, match="^xyz: .*recycle-sorter train --help"):
+    with pytest.raises(InvalidInputError, match=r"^xyz: .*recycle-sorter train --help"):
         Hyperparameters.from_mapping({"xyz": 1})
 
 
 def test_a_name_spelt_in_two_ways_is_given_twice() -> None:
-    with pytest.raises(InvalidInputError, match="^learn-rate: .*once"):
+    with pytest.raises(InvalidInputError, match=r"^learn-rate: .*once"):
         Hyperparameters.from_mapping({"learn_rate": 0.1, "learn-rate": 0.2})
 
 
 @pytest.mark.parametrize("size_px", [1, 31])
 def test_early_epochs_need_a_size_that_a_network_can_take(size_px: int) -> None:
-    with pytest.raises(InvalidInputError, match="^first_size_px: .*0 or a number from 32"):
+    with pytest.raises(InvalidInputError, match=r"^first_size_px: .*0 or a number from 32"):
         Hyperparameters(first_size_px=size_px)
 
 
 def test_settings_that_contradict_each_other_are_refused() -> None:
     with pytest.raises(InvalidInputError, match=r"^mixup \+ cutmix: .*at most 1"):
         Hyperparameters(mixup=0.6, cutmix=0.5)
-    with pytest.raises(InvalidInputError, match="^dropout: .*has its own"):
+    with pytest.raises(InvalidInputError, match=r"^dropout: .*has its own"):
         Hyperparameters(dropout=0.1, architecture="efficientnet_lite0")
     Hyperparameters(mixup=0.5, cutmix=0.5)
     Hyperparameters(dropout=0.1, architecture="resnet50_thin")

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tiny data sets of any classes, and trainings of them that end within seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from recycle_sorter.ml.dataset.store import PictureStore
+
+CLASSES = ("glass", "metal", "paper")
+
+
+def picture(label: int, seed: int, height: int = 30, width: int = 40) -> NDArray[np.uint8]:
+    """A noisy BGR picture whose hue tells its class."""
+    hsv = np.full((height, width, 3), (label * 50 % 180, 200, 180), np.uint8)
+    colour = cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR).astype(np.float64)
+    noise = np.random.default_rng(seed).normal(0, 12, colour.shape)
+    return (colour + noise).clip(0, 255).astype(np.uint8)
+
+
+def scene(seed: int, height: int = 48, width: int = 64) -> NDArray[np.uint8]:
+    """A picture without any symmetry: smooth colour everywhere, no two places alike."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(40, 215, (5, 6, 3)).astype(np.uint8)
+    return np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC))
+
+
+def make_store(each: int = 2, classes: int = len(CLASSES), **shape: int) -> PictureStore:
+    """``each`` pictures of every class, in memory."""
+    labels = np.repeat(np.arange(classes), each).astype(np.int64)
+    images = [picture(int(label), seed, **shape) for seed, label in enumerate(labels)]
+    return PictureStore(images, labels, [f"{label}/{n}.png" for n, label in enumerate(labels)])
+
+
+def write_folders(root: Path, each: int = 10, classes: Sequence[str] = CLASSES) -> Path:
+    """The same on disk, in one folder a class."""
+    for label, name in enumerate(classes):
+        folder = root / name
+        folder.mkdir(parents=True)
+        for number in range(each):
+            cv2.imwrite(str(folder / f"{number}.png"), picture(label, 100 * label + number))
+    return root
+
+
+def make_job(data: Path, out: Path, settings: dict[str, Any] | None = None, **changes: Any) -> Any:
+    """A training of 32 px pictures, alike on every machine: fp32, one process."""
+    from recycle_sorter.ml.dataset.records import read_dataset
+    from recycle_sorter.ml.dataset.splits import split_dataset
+    from recycle_sorter.ml.training.hyperparameters import Hyperparameters
+    from recycle_sorter.ml.training.run import TrainingJob
+
+    dataset = read_dataset(data)
+    chosen = {
+        "architecture": "resnet18", "epoch_qty": 2, "batch_size": 6, "size_px": 32,
+        "precision": "fp32", **(settings or {}),
+    }  # fmt: skip
+    return TrainingJob(
+        data=data,
+        splits=split_dataset(dataset),
+        classes=dataset.classes,
+        out=out,
+        settings=Hyperparameters(**chosen),
+        devices="1",
+        **changes,
+    )
