@@ -19,6 +19,7 @@ from recycle_sorter.core.errors import InvalidInputError
 if TYPE_CHECKING:
     from recycle_sorter.ml.sweep.parameters import Scalar
     from recycle_sorter.ml.sweep.study import Outcome, Sweep
+    from recycle_sorter.ml.sweep.summary import SweepSummary
 
 _EXAMPLES = """
 [bold]Examples[/bold]
@@ -88,29 +89,24 @@ def sweep(
     folder = out or Path("runs/sweeps") / spec.name
     from recycle_sorter.ml.sweep.study import Sweep
 
-    searched = Sweep(spec, folder, storage=storage, trials=trials, seed=seed, pruner=pruner)
     console = Console(highlight=False, soft_wrap=True)
-    with _watch(searched, console) as watcher:
 
-        def say(line: str) -> None:
-            console.print(line, markup=False)
+    def say(line: str) -> None:
+        console.print(line, markup=False)
 
+    with Sweep(spec, folder, storage=storage, trials=trials, seed=seed, pruner=pruner) as searched:
         job = _common_job(data, split, split_by, seed, threads, folder, storage)
+        from recycle_sorter.ml.sweep.report import write_report
+        from recycle_sorter.ml.sweep.summary import summarise
         from recycle_sorter.ml.training.tracked import make_trial
 
         mode: Any = tracking
-        searched.run(make_trial(job, spec.metric, say, mode=mode), watcher)
-    from recycle_sorter.ml.sweep.report import command_line, headline, write_report
-    from recycle_sorter.ml.sweep.summary import summarise
-
-    summary = summarise(searched)
-    page = write_report(summary, folder)
-    typer.echo(headline(summary))
-    for name, share in list(summary.importance.items())[:5]:
-        typer.echo(f"  {share:4.0%} {name}")
-    if summary.best is not None:
-        words = command_line(summary.best.hyperparameters)
-        typer.echo(f"the best: recycle-sorter train --data {data} {words}")
+        with _watch(searched, console) as watcher:
+            searched.run(make_trial(job, spec.metric, say, mode=mode), watcher)
+        summary = summarise(searched)
+        page = write_report(summary, folder)
+    for line in _conclusion(summary, data):
+        typer.echo(line)
     typer.echo(f"report: {page}")
 
 
@@ -134,6 +130,17 @@ def read_setting(text: str) -> tuple[str, Scalar]:
     with suppress(ValueError):
         return name, float(word)
     return name, word
+
+
+def _conclusion(summary: SweepSummary, data: Path) -> Iterator[str]:
+    from recycle_sorter.ml.sweep.report import command_line, headline
+
+    yield headline(summary)
+    for name, share in list(summary.importance.items())[:5]:
+        yield f"  {share:4.0%} {name}"
+    if summary.best is not None:
+        words = command_line(summary.best.hyperparameters)
+        yield f"the best: recycle-sorter train --data {data} {words}"
 
 
 def _common_job(

@@ -164,6 +164,7 @@ def exclusive(url: str) -> Iterator[None]:
             yield
         finally:
             connection.execute(sqlalchemy.text(leave))
+    engine.dispose()
 
 
 def lock_statements(backend: str) -> tuple[str, str]:

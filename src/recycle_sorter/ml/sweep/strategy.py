@@ -94,7 +94,7 @@ def make_pruner(hyperband: Hyperband | None, wanted: str) -> BasePruner:
     if wanted not in PRUNERS:
         raise InvalidInputError("--pruner", wanted, f"one of {', '.join(PRUNERS)}")
     if wanted == "median":
-        return MedianPruner(n_startup_trials=4, n_warmup_steps=2)
+        return MedianPruner(n_startup_trials=4, n_warmup_steps=3)
     if wanted == "none" or (wanted == "file" and hyperband is None):
         return NopPruner()
     # W&B's hyperband compares at min_iter, min_iter * eta, ...: successive halving, asynchronous.

@@ -99,6 +99,8 @@ class Watcher:
 class Sweep:
     """A sweep in its database, which any number of processes may work on.
 
+    Leaving its ``with`` block, or `close`, ends the connection.
+
     Args:
         spec: What to search.
         folder: For trials, and for the database unless `storage` names one.
@@ -133,10 +135,27 @@ class Sweep:
             p.name: distribution_of(p, is_grid=spec.method == "grid") for p in self._searched
         }
         folder.mkdir(parents=True, exist_ok=True)
+        chosen = make_pruner(spec.hyperband, pruner)
         with claims.exclusive(self.url):
-            self.study = _open(spec, self.url)
+            self._storage = _connect(self.url)
+            try:
+                self.study = _open(spec, self._storage)
+            except InvalidInputError:
+                self.close()
+                raise
         self.study.sampler = SamplerBySlot(spec.method, seed)
-        self.study.pruner = make_pruner(spec.hyperband, pruner)
+        self.study.pruner = chosen
+
+    def __enter__(self) -> Sweep:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the connection to the database."""
+        self._storage.remove_session()
+        self._storage.engine.dispose()
 
     def run(self, run_trial: RunTrial, watcher: Watcher | None = None) -> None:
         """Runs trials until none is left to start.
@@ -225,7 +244,7 @@ class Sweep:
         return any(t.value is not None and sign * t.value >= sign * target for t in ended)
 
 
-def _open(spec: SweepSpec, url: str) -> Study:
+def _connect(url: str) -> optuna.storages.RDBStorage:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     is_local = url.startswith("sqlite")
     engine = {"connect_args": {"timeout": 60}} if is_local else {"pool_pre_ping": True}
@@ -233,6 +252,10 @@ def _open(spec: SweepSpec, url: str) -> Study:
     if is_local:
         sqlalchemy.event.listen(storage.engine, "connect", _write_ahead)
         storage.engine.dispose()
+    return storage
+
+
+def _open(spec: SweepSpec, storage: optuna.storages.RDBStorage) -> Study:
     study = optuna.create_study(
         storage=storage,
         study_name=spec.name,
