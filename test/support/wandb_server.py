@@ -31,6 +31,8 @@ class Upload:
         runs: By id: display name, job type, group, config.
         files: Content of each uploaded file that belongs to no artifact.
         history: Rows of history of each run.
+        sweep: The configuration of the sweep that was created, as YAML.
+        commands: What the next heartbeats of an agent are answered with, one each.
     """
 
     url: str = ""
@@ -40,6 +42,8 @@ class Upload:
     runs: dict[str, dict[str, Any]] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
     history: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    sweep: str = ""
+    commands: list[dict[str, Any]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -177,3 +181,20 @@ class _Handler(BaseHTTPRequestHandler):
     def answer_CreateRunFiles(self, told: dict[str, Any]) -> Any:
         files = [{"name": name, "uploadUrl": self._put(f"-/{name}")} for name in told["files"]]
         return {"createRunFiles": {"runID": told["run"], "uploadHeaders": [], "files": files}}
+
+    def answer_UpsertSweep(self, told: dict[str, Any]) -> Any:
+        self.upload.sweep = told["config"]
+        project = {"id": "p", "name": told["projectName"], "entity": {"id": "e", "name": "us"}}
+        return {"upsertSweep": {"sweep": {"name": "sweep1", "project": project}}}
+
+    def answer_SweepWithRuns(self, told: dict[str, Any]) -> Any:
+        sweep = {"id": "s", "name": told["sweep"], "state": "RUNNING", "runs": {"edges": []}}
+        return {"project": {"sweep": {**sweep, "config": self.upload.sweep}}}
+
+    def answer_CreateAgent(self, _: dict[str, Any]) -> Any:
+        return {"createAgent": {"agent": {"id": "agent1"}}}
+
+    def answer_Heartbeat(self, _: dict[str, Any]) -> Any:
+        commands = [self.upload.commands.pop(0)] if self.upload.commands else []
+        told = {"agent": {"id": "agent1"}, "commands": json.dumps(commands)}
+        return {"agentHeartbeat": told}
