@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -274,13 +275,14 @@ def browse(tmp_path: Path) -> Browse:
 
     def run(page: str, *options: str) -> str:
         assert CHROMIUM is not None
+        profile = tempfile.mkdtemp(dir=tmp_path)
         path = tmp_path / "page.html"
         path.write_text(page, encoding="utf-8")
         done = subprocess.run(
             [
                 CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
                 "--no-first-run", "--disable-background-networking", "--disable-component-update",
-                "--disable-sync", f"--user-data-dir={tmp_path / 'profile'}", *options,
+                "--disable-sync", "--disable-dev-shm-usage", f"--user-data-dir={profile}", *options,
                 path.as_uri(),
             ],
             capture_output=True, text=True, check=False, timeout=280,
