@@ -293,7 +293,7 @@ def test_the_report_stands_alone(tmp_path: Path) -> None:
     sweep = open_sweep(spec, tmp_path, trials=6)
     sweep.run(trained(TOPS))
     page = write_report(summarise(sweep), tmp_path).read_text("utf-8")
-    assert "6 of 6 trials (3 complete, 3 stopped); best val/accuracy 0.9699 (trial 5)" in page
+    assert "6 of 6 trials (3 complete, 3 stopped); best val/accuracy 0.9699 (trial0005)" in page
     assert "recycle-sorter train --learn_rate=" in page
     assert page.count("<img ") == page.count("data:image/png;base64,") == 3  # too few to rank
     assert re.findall(r"(?:src|href)=\"(?!data:)", page) == []

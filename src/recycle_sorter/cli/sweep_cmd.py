@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.core.errors import InvalidInputError, SorterError
 
 if TYPE_CHECKING:
     from recycle_sorter.ml.sweep.parameters import Scalar
@@ -108,6 +108,9 @@ def sweep(
     for line in _conclusion(summary, data):
         typer.echo(line)
     typer.echo(f"report: {page}")
+    failed = [row.error for row in summary.trials if row.state == "failed"]
+    if failed and len(failed) == len(summary.trials):
+        raise SorterError(f"sweep {spec.name}: every trial failed, the last one: {failed[-1]}")
 
 
 sweep.__doc__ = f"{sweep.__doc__}\n\n{_EXAMPLES}"
@@ -196,6 +199,16 @@ def _watch(searched: Sweep, console: Console) -> Iterator[Any]:
         yield _Watcher(searched, console, progress)
 
 
+def _tidy(folder: Path, state: str) -> None:
+    """Removes what an ended trial no longer needs: of dozens it would fill the disk."""
+    names = ["last.ckpt", "untrained.safetensors"]
+    if state == "stopped":
+        names.append("model.safetensors")
+    if state in ("complete", "stopped"):
+        for name in names:
+            (folder / name).unlink(missing_ok=True)
+
+
 class _Watcher:
     """Writes a line when a trial ends, and keeps the bar and the summary's data up to date."""
 
@@ -210,9 +223,10 @@ class _Watcher:
     def trial(self, outcome: Outcome) -> None:
         """A trial starts or has ended."""
         from recycle_sorter.ml.sweep.report import command_line, write_data
+        from recycle_sorter.ml.sweep.study import trial_name
         from recycle_sorter.ml.sweep.summary import summarise
 
-        name = f"trial {outcome.slot + 1} of {self._sweep.limit}"
+        name = trial_name(outcome.slot)
         if outcome.state == "started":
             again = f", attempt {outcome.attempt}" if outcome.attempt > 1 else ""
             words = command_line(outcome.hyperparameters).replace("--", "")
@@ -221,6 +235,7 @@ class _Watcher:
         value = "" if outcome.value is None else f" {self._sweep.spec.metric} {outcome.value:.4g}"
         text = f" ({outcome.text})" if outcome.text else ""
         self._print(f"{name} {outcome.state}{value} after {outcome.seconds / 60:.1f} min{text}")
+        _tidy(self._sweep.folder / name, outcome.state)
         summary = summarise(self._sweep)
         write_data(summary, self._sweep.folder)
         if self._progress is not None and self._task is not None:
@@ -230,7 +245,9 @@ class _Watcher:
     def epoch(self, slot: int, epoch: int, value: float) -> None:
         """A trial has ended an epoch."""
         if self._progress is not None and self._task is not None:
-            text = f"trial {slot + 1}, epoch {epoch + 1}: {self._sweep.spec.metric} {value:.4g}"
+            from recycle_sorter.ml.sweep.study import trial_name
+
+            text = f"{trial_name(slot)}, epoch {epoch + 1}: {self._sweep.spec.metric} {value:.4g}"
             self._progress.update(self._task, description=text)
 
     def _print(self, line: str) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from recycle_sorter.ml.artifacts import replace_text
 from recycle_sorter.ml.sweep.parameters import Scalar
 from recycle_sorter.ml.sweep.plots import draw_all
+from recycle_sorter.ml.sweep.study import trial_name
 from recycle_sorter.ml.sweep.summary import SweepSummary, TrialRow
 
 _MAX_ROWS = 200
@@ -38,7 +39,14 @@ def write_data(summary: SweepSummary, folder: Path) -> None:
     told = ("trial", "state", summary.metric, "epochs", "minutes", "attempts", "process")
     writer.writerow([*told, *names, "error"])
     for row in summary.trials:
-        cells = [row.slot, row.state, row.value, len(row.epochs), row.minutes, row.attempts]
+        cells = [
+            trial_name(row.slot),
+            row.state,
+            row.value,
+            len(row.epochs),
+            row.minutes,
+            row.attempts,
+        ]
         values = [row.hyperparameters.get(name) for name in names]
         writer.writerow([*cells, row.process, *values, row.error])
     replace_text(folder / "trials.csv", text.getvalue())
@@ -78,7 +86,9 @@ def headline(summary: SweepSummary) -> str:
     line = f"{len(summary.trials)} of {summary.planned} trials ({counts or 'none'})"
     if summary.best is None or summary.best.value is None:
         return line
-    return f"{line}; best {summary.metric} {summary.best.value:.4g} (trial {summary.best.slot})"
+    return (
+        f"{line}; best {summary.metric} {summary.best.value:.4g} ({trial_name(summary.best.slot)})"
+    )
 
 
 def command_line(hyperparameters: Mapping[str, Scalar]) -> str:
@@ -104,7 +114,7 @@ def _table(summary: SweepSummary) -> str:
 def _line(row: TrialRow, names: list[str]) -> str:
     value = "" if row.value is None else f"{row.value:.4f}"
     minutes = "" if row.minutes is None else f"{row.minutes:.1f}"
-    cells = [str(row.slot), row.state, value, str(len(row.epochs)), minutes]
+    cells = [trial_name(row.slot), row.state, value, str(len(row.epochs)), minutes]
     cells += [_short(row.hyperparameters.get(name, "")) for name in names]
     return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
 

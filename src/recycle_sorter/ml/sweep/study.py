@@ -60,6 +60,11 @@ class TrialReport:
         return self.is_stopped
 
 
+def trial_name(slot: int) -> str:
+    """Returns the name of a slot's trial, which its folder has too."""
+    return f"trial{slot:04d}"
+
+
 RunTrial = Callable[[dict[str, Scalar], TrialReport], float]
 
 
@@ -193,7 +198,7 @@ class Sweep:
 
     def _run_one(self, claim: Claim, run_trial: RunTrial, watcher: Watcher) -> Outcome:
         values = self.hyperparameters(claim.trial.params)
-        folder = self.folder / f"trial{claim.slot:04d}"
+        folder = self.folder / trial_name(claim.slot)
         started = Outcome(claim.slot, claim.attempt, "started", values)
         watcher.trial(started)
         report = TrialReport(claim, folder, lambda *told: watcher.epoch(claim.slot, *told))
