@@ -55,7 +55,7 @@ setup(
     package_dir={"": "src"},
     # The interfaces beside it are a package of their own (ament_cmake).
     packages=find_packages("src", include=[PACKAGE, f"{PACKAGE}.*"]),
-    package_data={PACKAGE: ["py.typed"]},
+    package_data={PACKAGE: ["py.typed", "ml/evaluation/templates/*"]},
     data_files=shared_files(),
     python_requires=">=3.10",
     install_requires=["setuptools"],
