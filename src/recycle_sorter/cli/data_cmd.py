@@ -29,9 +29,10 @@ _Source = Annotated[
     ),
 ]
 
-_CHECK_HELP = """Name unreadable, tiny, uniform, overexposed and doubled pictures, and objects seen twice.
+_CHECK_HELP = """Name pictures that are unreadable, tiny, uniform, overexposed, doubled or related.
 
-Exit code 1 with --strict if anything but the last is found, otherwise 0.
+Related are those of one object, photographed again. Exit code 1 with --strict if anything else
+is found, otherwise 0.
 
 [bold]Examples[/bold]
 
