@@ -14,6 +14,7 @@ _WIDTH_PX, _HEIGHT_PX = 216, 48
 _COLUMN_GAP_PX, _ROW_GAP_PX = 76, 22
 # A long arrow takes a narrow row of each column that it crosses, so that it runs past the boxes.
 _PASSAGE_PX = 14
+_LANE_PX = 12
 _MARGIN_PX = 24
 _LEGEND_PX = 40
 _MAX_LETTERS = 28
@@ -24,12 +25,16 @@ _FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Columns of keys, top to bottom, each arrow as the keys that it runs through, and places."""
+    """Columns of keys, top to bottom, each arrow as the keys that it runs through, and places.
+
+    `returning` holds the arrows that run from right to left.
+    """
 
     columns: list[list[str]]
     chains: dict[Edge, list[str]]
     tops: dict[str, float]
     height_px: float
+    returning: list[Edge]
 
 
 def draw_svg(lineage: Lineage) -> str:
@@ -38,7 +43,8 @@ def draw_svg(lineage: Lineage) -> str:
     layout = _lay_out(lineage, nodes)
     columns = max(len(layout.columns), 1)
     width = 2 * _MARGIN_PX + columns * _WIDTH_PX + (columns - 1) * _COLUMN_GAP_PX
-    height = 2 * _MARGIN_PX + layout.height_px + _LEGEND_PX
+    lanes = _LANE_PX * len(layout.returning)
+    height = 2 * _MARGIN_PX + layout.height_px + lanes + _LEGEND_PX
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}"'
         f' viewBox="0 0 {width:.0f} {height:.0f}" font-family="{escape(_FONT)}" role="img">',
@@ -82,7 +88,8 @@ def _lay_out(lineage: Lineage, nodes: Mapping[str, Node]) -> _Layout:
         for key in column:
             tops[key] = top
             top += _height(key, nodes) + _ROW_GAP_PX
-    return _Layout(columns, chains, tops, tallest)
+    returning = [e for e in lineage.edges if layers[e.source] >= layers[e.target]]
+    return _Layout(columns, chains, tops, tallest, returning)
 
 
 def _untangle(columns: list[list[str]], chains: Sequence[Sequence[str]]) -> None:
@@ -124,13 +131,16 @@ def _draw_edge(
     def middle(key: str) -> float:
         return layout.tops[key] + _height(key, nodes) / 2
 
-    if column_of[edge.source] >= column_of[edge.target]:
-        # It closes a circle: out to the right, below the boxes, and back in from the left.
-        x0, y0 = _left(column_of[edge.source]) + _WIDTH_PX, middle(edge.source)
+    x0, y0 = _left(column_of[edge.source]) + _WIDTH_PX, middle(edge.source)
+    if edge in layout.returning:
+        # It closes a circle: around the boxes and below all of them, back in from the left.
         x1, y1 = _left(column_of[edge.target]), middle(edge.target)
-        dip = max(y0, y1) + _HEIGHT_PX
+        lane = _MARGIN_PX + layout.height_px + _LANE_PX * layout.returning.index(edge)
+        aside = _COLUMN_GAP_PX / 2
         path = (
-            f"M{x0:.1f},{y0:.1f} C{x0 + 60:.1f},{dip:.1f} {x1 - 60:.1f},{dip:.1f} {x1:.1f},{y1:.1f}"
+            f"M{x0:.1f},{y0:.1f} C{x0 + aside:.1f},{y0:.1f} {x0 + aside:.1f},{lane:.1f}"
+            f" {x0 - aside:.1f},{lane:.1f} L{x1 + aside:.1f},{lane:.1f}"
+            f" C{x1 - aside:.1f},{lane:.1f} {x1 - aside:.1f},{y1:.1f} {x1:.1f},{y1:.1f}"
         )
     else:
         path = ""
