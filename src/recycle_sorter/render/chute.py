@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 import cv2
@@ -178,6 +179,21 @@ def _lamps(
     return tuple(lamps)
 
 
+def _framed(
+    item: Item, camera: Camera, target: float, at: tuple[float, float]
+) -> tuple[Item, Camera]:
+    """Frame the item from as near as asked for, or from where a tall one fits in."""
+    for _ in range(8):
+        laid, zoomed = pose.framed(item, camera, target, at, fixed=False)
+        there = place.points(laid)
+        origin, _, _, forward = zoomed.axes()
+        nearest = float(((there - origin) @ forward).min())
+        if nearest > 0.08 and np.abs(zoomed.project(there)).max() < 1.04:
+            break
+        camera = replace(camera, distance_m=1.25 * camera.distance_m)
+    return laid, zoomed
+
+
 def draw_place(rng: np.random.Generator, item: Item | None, clear: bool) -> Place:
     """Drop an item into a dark chute.
 
@@ -196,7 +212,7 @@ def draw_place(rng: np.random.Generator, item: Item | None, clear: bool) -> Plac
         target = float(rng.uniform(0.5, 0.95))
         reach = max(0.0, 0.92 - target)
         at = (float(rng.uniform(-reach, reach)), float(rng.uniform(-reach, reach)))
-        item, camera = pose.framed(item, camera, target, at, fixed=False)
+        item, camera = _framed(item, camera, target, at)
     there = place.points(item)
     middle = (there.min(axis=0) + there.max(axis=0)) / 2.0
     lamps = _lamps(rng, camera, middle, clear)

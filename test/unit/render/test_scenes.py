@@ -61,6 +61,14 @@ def test_item_lies_on_the_ground_inside_the_frame(material: str, kind: scene.Sce
         assert np.abs(shot.camera.project(points)).max() < 1.05
 
 
+def test_tall_item_moves_the_camera_of_a_chute_away() -> None:
+    # A standing bottle nearly as tall as the camera was near: its frame once held none of it.
+    shot = scene.draw_shot("glass", 600003, "chute")
+    origin, _, _, forward = shot.camera.axes()
+    assert ((_points(shot) - origin) @ forward).min() > 0.08
+    assert np.abs(shot.camera.project(_points(shot))).max() < 1.04
+
+
 @pytest.mark.parametrize("kind", PLACES)
 @pytest.mark.parametrize("material", [None, "metal", "glass"])
 def test_no_lamp_covers_a_part_of_the_picture(kind: scene.SceneKind, material: str | None) -> None:
