@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Final
@@ -52,12 +52,17 @@ def _parts(dataset: Dataset, result: CheckResult, groups: ObjectGroups | None) -
     left = _MAX_PICTURES
     for kind, advice in KINDS.items():
         found = result.of_kind(kind)
-        yield f"<h2>{kind}: {len(found)}</h2>"
+        yield f"<h2>{kind.replace('_', ' ')}: {len(found)}</h2>"
         if found:
             yield f"<p>To do: {escape(advice)}.</p>"
         for finding in found:
-            yield _row(finding.detail, finding.names[: max(0, left)], paths)
-            left -= len(finding.names)
+            if len(finding.names) > 1:
+                yield _row(finding.detail, finding.names[: max(0, left)], paths)
+                left -= len(finding.names)
+        # What concerns one picture alone stands side by side.
+        details = {one.names[0]: one.detail for one in found if len(one.names) == 1}
+        yield _row("", list(details)[: max(0, left)], paths, details)
+        left -= len(details)
     if groups is not None:
         members = groups.members()
         yield f"<h2>Pictures of one object: {len(members)} groups</h2>"
@@ -71,19 +76,26 @@ def _parts(dataset: Dataset, result: CheckResult, groups: ObjectGroups | None) -
     yield "</body></html>\n"
 
 
-def _row(text: str, names: Sequence[str], paths: dict[str, Path]) -> str:
-    shown = [name for name in names if name in paths]
-    thumbnails = look_at([paths[name] for name in shown], _thumbnail)
+def _row(
+    text: str,
+    names: Sequence[str],
+    paths: Mapping[str, Path],
+    details: Mapping[str, str] | None = None,
+) -> str:
+    if not names:
+        return ""
+    # A format that is not looked at has a name, but is no picture of the data set.
+    thumbnails = look_at([paths.get(name, Path()) for name in names], _thumbnail)
     figures = "".join(
-        f"<figure>{image}<figcaption>{escape(name)}</figcaption></figure>"
-        for name, image in zip(shown, thumbnails, strict=True)
+        f"<figure>{image}<figcaption>{escape(name)}<br>{escape((details or {}).get(name, ''))}"
+        "</figcaption></figure>"
+        for name, image in zip(names, thumbnails, strict=True)
     )
-    others = "".join(f"<p>{escape(name)}</p>" for name in names if name not in paths)
-    return f'<div class="row"><p>{escape(text)}</p>{others}{figures}</div>'
+    return f'<div class="row"><p>{escape(text)}</p>{figures}</div>'
 
 
 def _thumbnail(path: Path) -> str:
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
     if image is None:
         return ""
     width = max(1, round(image.shape[1] * _HEIGHT_PX / image.shape[0]))
