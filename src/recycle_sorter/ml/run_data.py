@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pictures of a finished run: those it learned from, and those it may be measured on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.ml.dataset.records import (
+    Picture,
+    read_dataset,
+    read_rows,
+    read_unlabelled,
+)
+from recycle_sorter.ml.dataset.splits import COLUMNS, Splits
+from recycle_sorter.ml.provenance import Credit, data_credit, forerunners_of
+from recycle_sorter.ml.training.run_folder import SPLIT_NAME, TrainedRun, read_config
+
+_SPLITS: Final = ("train", "val", "test")
+# Folder names that say nothing without the folder above.
+_VAGUE: Final = (*_SPLITS, "images")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Some pictures and what became of them.
+
+    Attributes:
+        use: Such as ``train``, ``added to train``, ``backgrounds``, ``measured``.
+        name: The folder's name.
+        credit: Whose they are.
+        count: How many; None if the folder is no longer there.
+        counts: By class, for labelled ones.
+    """
+
+    use: str
+    name: str
+    credit: Credit
+    count: int | None
+    counts: Mapping[str, int]
+
+
+def splits_of(run: TrainedRun, data: Path | None) -> Splits:
+    """Returns the pictures that a run was trained, validated and tested on.
+
+    Args:
+        run: The run.
+        data: The data set, if it has moved since.
+
+    Raises:
+        InvalidInputError: If they are not there, or not those that the run's split names.
+    """
+    recorded = Path(run.config["data"])
+    if data is None and not recorded.exists():
+        raise InvalidInputError(
+            "data", str(recorded), "the pictures that the run was trained on",
+            "tell where they are now by --data DIR",
+        )  # fmt: skip
+    return run.splits(data)
+
+
+def measured_sets(
+    run: TrainedRun, splits: Splits, folders: Sequence[Path]
+) -> dict[str, Sequence[Picture]]:
+    """Returns what to measure, by name: ``val``, ``test`` if there is one, and class folders.
+
+    Raises:
+        InvalidInputError: If a folder has other classes, or pictures that were trained on.
+    """
+    sets: dict[str, Sequence[Picture]] = {"val": splits.val}
+    if splits.test:
+        sets["test"] = splits.test
+    trained_on = {picture.path.resolve() for picture in splits.train}
+    for folder in _existing(run.config.get("extra", ())):
+        trained_on |= {one.path.resolve() for one in read_dataset(folder, run.classes).pictures}
+    for folder in folders:
+        pictures = read_dataset(folder, run.classes).pictures
+        known = [one.name for one in pictures if one.path.resolve() in trained_on]
+        if known:
+            raise InvalidInputError(
+                "--measure", str(folder), f"pictures that were not trained on ({known[0]} was)",
+                "measure on others",
+            )  # fmt: skip
+        name = short_name(folder)
+        if name in sets:
+            raise InvalidInputError("--measure", str(folder), "each folder once", "rename one")
+        sets[name] = pictures
+    return sets
+
+
+def sources_of(run: TrainedRun, splits: Splits, measured: Sequence[Path]) -> list[Source]:
+    """Returns all pictures that a run has to do with, for its card."""
+    data = Path(run.config["data"])
+    found = [
+        _labelled(use, data, part, run.classes) for use, part in splits.parts().items() if part
+    ]
+    repeats = run.config.get("extra_repeats", 1)
+    shown = f"added to train, each {repeats} times an epoch" if repeats > 1 else "added to train"
+    for uses, names in ((shown, run.config.get("extra", ())), ("measured", measured)):
+        for folder in map(Path, names):
+            here = read_dataset(folder, run.classes).pictures if folder.exists() else None
+            found.append(_labelled(uses, folder, here, run.classes))
+    for folder in map(Path, run.config.get("backgrounds", ())):
+        count = len(read_unlabelled(folder)) if folder.exists() else None
+        found.append(Source("backgrounds", short_name(folder), data_credit(folder), count, {}))
+    return found
+
+
+def leaks_of(run: TrainedRun, splits: Splits) -> list[str]:
+    """Returns a sentence for each forerunner that was trained on what is measured here.
+
+    What a run started from, or its teacher, may have split the same data another way.
+    """
+    measured = {picture.name for picture in (*splits.val, *splits.test)}
+    found = []
+    for folder in forerunners_of(run.config):
+        table = folder / SPLIT_NAME
+        if not table.is_file() or read_config(folder).get("data") != run.config["data"]:
+            continue
+        rows = (row for _, row in read_rows(table, COLUMNS))
+        known = sum(row["split"] == "train" and row["path"] in measured for row in rows)
+        if known:
+            found.append(
+                f"{folder.name}, which this run builds on, was trained on {known} of the "
+                f"{len(measured)} pictures of val and test: their figures flatter."
+            )
+    return found
+
+
+def short_name(folder: Path) -> str:
+    """Returns a folder's name, with the folder above it where it says nothing alone."""
+    parts = folder.resolve().with_suffix("").parts
+    return "/".join(parts[-2:]) if parts[-1] in _VAGUE else parts[-1]
+
+
+def _existing(names: Sequence[Any]) -> list[Path]:
+    return [Path(name) for name in names if Path(name).exists()]
+
+
+def _labelled(
+    use: str, folder: Path, pictures: Sequence[Picture] | None, classes: Sequence[str]
+) -> Source:
+    credit, name = data_credit(folder), short_name(folder)
+    if pictures is None:
+        return Source(use, name, credit, None, {})
+    by_label = Counter(picture.label for picture in pictures)
+    counts = {material: by_label[label] for label, material in enumerate(classes)}
+    return Source(use, name, credit, len(pictures), counts)
