@@ -48,6 +48,39 @@ def write_folders(root: Path, each: int = 10, classes: Sequence[str] = CLASSES) 
     return root
 
 
+def tiny_network(architecture: str, classes: int, weights: str | Path = "none") -> Any:
+    """A network with the parts of a ResNet and 3000 weights, in place of ``build_model``.
+
+    For what a trainer does with any network: it learns hues within a second.
+    """
+    from torch import Tensor, nn
+
+    from recycle_sorter.ml.models.zoo import read_weights
+
+    def layer(channels: int, out: int, stride: int) -> nn.Module:
+        convolution = nn.Conv2d(channels, out, 3, stride, 1, bias=False)
+        return nn.Sequential(convolution, nn.BatchNorm2d(out), nn.ReLU())
+
+    class TinyNetwork(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv1, self.bn1 = nn.Conv2d(3, 8, 3, 2, 1, bias=False), nn.BatchNorm2d(8)
+            self.relu, self.maxpool = nn.ReLU(), nn.MaxPool2d(2)
+            self.layer1, self.layer2 = layer(8, 8, 1), layer(8, 8, 2)
+            self.layer3, self.layer4 = layer(8, 8, 1), layer(8, 12, 2)
+            self.avgpool, self.fc = nn.AdaptiveAvgPool2d(1), nn.Linear(12, classes)
+
+        def forward(self, images: Tensor) -> Tensor:
+            hidden = self.maxpool(self.relu(self.bn1(self.conv1(images))))
+            hidden = self.layer4(self.layer3(self.layer2(self.layer1(hidden))))
+            return self.fc(self.avgpool(hidden).flatten(1))  # type: ignore[no-any-return]
+
+    network = TinyNetwork()
+    if Path(weights).is_file():
+        network.load_state_dict(read_weights(Path(weights)))
+    return network
+
+
 def make_job(data: Path, out: Path, settings: dict[str, Any] | None = None, **changes: Any) -> Any:
     """A training of 32 px pictures, alike on every machine: fp32, one process."""
     from recycle_sorter.ml.dataset.records import read_dataset

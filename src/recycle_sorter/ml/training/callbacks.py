@@ -11,7 +11,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import Callback, Checkpoint
+from lightning.pytorch.callbacks import Callback, Checkpoint, EMAWeightAveraging
 
 EpochReport = Callable[[int, Mapping[str, float]], bool]
 
@@ -30,26 +30,34 @@ class AtomicCheckpoint(Checkpoint):
         self._path = path
         self._every_sec = every_sec
         self._saved_sec = time.monotonic()
+        self._state: dict[str, Any] = {}
 
     def state_dict(self) -> dict[str, Any]:
-        """Keep torch's generator: a resumed run must find dropout as it was."""
-        return {"rng": torch.get_rng_state()}
+        """Keep torch's generator, for dropout, and what ``_save`` has found."""
+        return {**self._state, "rng": torch.get_rng_state()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Remember the generator until training has begun."""
-        self._rng = state_dict["rng"]
+        """Remember the state until training has begun."""
+        self._state = state_dict
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Put the generator back; the sanity check and start-up have drawn from it since."""
-        if hasattr(self, "_rng"):
-            torch.set_rng_state(self._rng.cpu())
+        """Put the state back: Lightning restores batches neither at an epoch's end nor always."""
+        if self._state:
+            torch.set_rng_state(self._state["rng"].cpu())
+            trainer.should_stop = self._state["should_stop"]
+            trainer.train_dataloader.load_state_dict(self._state["batches"])  # type: ignore[union-attr]
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any
     ) -> None:
         """Save amid an epoch once enough time has passed."""
-        last = trainer.is_last_batch
-        if not last and time.monotonic() - self._saved_sec >= self._every_sec:
+        if trainer.is_last_batch:
+            return
+        due = time.monotonic() - self._saved_sec >= self._every_sec
+        if trainer.world_size > 1:
+            # Saving waits for all processes, and their clocks differ.
+            due = trainer.strategy.reduce_boolean_decision(due, all=False)
+        if due:
             self._save(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -58,10 +66,38 @@ class AtomicCheckpoint(Checkpoint):
 
     def _save(self, trainer: pl.Trainer) -> None:
         partial = self._path.with_suffix(".partial")
+        batches = trainer.train_dataloader
+        self._state = {"should_stop": trainer.should_stop, "batches": batches.state_dict()}  # type: ignore[union-attr]
         trainer.save_checkpoint(partial)
         if trainer.is_global_zero:
             partial.replace(self._path)
         self._saved_sec = time.monotonic()
+
+
+class Average(EMAWeightAveraging):
+    """Averages the weights, and leaves the average in the module in any case."""
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Put it there also where nothing was left to train: killed between the end and this."""
+        self.on_train_end(trainer, pl_module)
+
+
+class Stopped(Exception):
+    """A test wanted the training to end here."""
+
+
+class StopAfter(Callback):
+    """Ends a training in a step as a kill would: its results are lost, no hook is called."""
+
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any
+    ) -> None:
+        """End before this step is saved."""
+        if trainer.global_step >= self._steps:
+            raise Stopped
 
 
 class EpochRecord(Callback):

@@ -90,11 +90,11 @@ class TrainingBatches:
         return max(1, full + (rest > 1))
 
     def state_dict(self) -> dict[str, int]:
-        """Return where the next batch is; Lightning keeps it in its checkpoints."""
+        """Return where the next batch is."""
         return {"epoch": self._epoch, "step": self._step}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where ``state_dict`` was taken."""
+        """Go on where ``state_dict`` was taken; an iterator that has not begun yet, too."""
         self._epoch, self._step = int(state["epoch"]), int(state["step"])
 
     def __iter__(self) -> Iterator[Batch]:

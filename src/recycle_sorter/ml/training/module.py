@@ -83,17 +83,29 @@ class Classifier(pl.LightningModule):
                     module.eval()
         return self
 
+    def on_train_epoch_start(self) -> None:
+        """Begin the epoch's loss; not called where a run goes on amid an epoch."""
+        self.train_loss.reset()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the loss of the epoch so far."""
+        loss = self.train_loss
+        checkpoint["train_loss"] = [loss.mean_value, loss.weight]
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with the loss of the epoch so far."""
+        if "train_loss" in checkpoint:
+            value, weight = checkpoint["train_loss"]
+            self.train_loss.mean_value.copy_(value)
+            self.train_loss.weight.copy_(weight)
+
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Return the loss of one batch: labels, and the teacher's answers if there is one."""
         logits = self(batch.images)
-        targets = batch.targets
         smoothing = self.settings.label_smoothing
-        loss = functional.cross_entropy(
-            logits,
-            targets,
-            weight=self.loss_weights,
-            label_smoothing=smoothing,  # type: ignore[arg-type]
-        )
+        labelled = batch.targets.sum(1, keepdim=True)  # nothing is spread where nothing is known
+        targets = (1 - smoothing) * batch.targets + smoothing * labelled / logits.shape[1]
+        loss = functional.cross_entropy(logits, targets, weight=self.loss_weights)  # type: ignore[arg-type]
         if self._teacher is not None:
             with torch.no_grad():
                 theirs = self._teacher(batch.images)
@@ -117,7 +129,7 @@ class Classifier(pl.LightningModule):
         self.log("val/loss", self.val_loss)
         self.log("val/accuracy", self.val_accuracy)
         for name, value in zip(self.class_names, self.val_recall.compute(), strict=True):
-            self.log(f"val/accuracy/{name}", value)
+            self.log(f"val/accuracy/{name}", value, sync_dist=True)
         self.val_recall.reset()
 
     def configure_optimizers(self) -> Any:
@@ -130,8 +142,11 @@ class Classifier(pl.LightningModule):
         peaks = [group["lr"] for group in optimizer.param_groups]
         scheduler: torch.optim.lr_scheduler.LRScheduler
         if settings.schedule == "one_cycle":
+            rise = settings.warmup or 1e-6
+            if rise * steps == 1:  # torch would divide by zero
+                rise += 1e-6
             scheduler = torch.optim.lr_scheduler.OneCycleLR(
-                optimizer, peaks, total_steps=steps, pct_start=settings.warmup or 1e-6
+                optimizer, peaks, total_steps=steps, pct_start=rise
             )
         else:
             scheduler = torch.optim.lr_scheduler.LambdaLR(

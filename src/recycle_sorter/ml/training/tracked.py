@@ -20,7 +20,9 @@ from recycle_sorter.ml.tracking import ArtifactRef, Mode, Tracker, open_tracker
 from recycle_sorter.ml.training import run_folder
 from recycle_sorter.ml.training.callbacks import read_metrics
 from recycle_sorter.ml.training.hyperparameters import Hyperparameters
+from recycle_sorter.ml.training.job import open_folder
 from recycle_sorter.ml.training.run import Say, TrainingJob, train
+from recycle_sorter.ml.training.trainer import is_first_process
 
 if TYPE_CHECKING:
     from recycle_sorter.ml.dataset.records import Picture
@@ -38,13 +40,17 @@ def run_jobs(job: TrainingJob, say: Say = print, *, mode: Mode = "auto", bar: bo
         mode: How to track (see ``open_tracker``).
         bar: Show a progress bar.
     """
+    if not is_first_process():
+        train(job, say)  # the first process records, and tests
+        return
+    open_folder(job)  # before its record is touched: it may be another job's
     name = job.out.name
     tracker = open_tracker(
         job.out, job_name=f"{name}_train", job_type="train", config=asdict(job.settings),
         mode=mode, report=say,
     )  # fmt: skip
     with tracker:
-        raw, split = data_artifacts(tracker, job)
+        raw, about = data_artifacts(tracker, job)
         tracker.use_artifact(raw)
 
         def report(epoch: int, figures: Mapping[str, float]) -> bool:
@@ -57,7 +63,7 @@ def run_jobs(job: TrainingJob, say: Say = print, *, mode: Mode = "auto", bar: bo
             f"{job.data.name}_split",
             "split_data",
             [job.out / name for name in (run_folder.SPLIT_NAME, run_folder.MANIFEST_NAME)],
-            split,
+            about,
         )
         start = job.out / run_folder.UNTRAINED_NAME
         if start.is_file():
