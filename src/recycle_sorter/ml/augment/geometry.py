@@ -95,9 +95,9 @@ def replace_background(
     height, width = image.shape[:2]
     rows, columns = np.flatnonzero(mask.max(axis=1)), np.flatnonzero(mask.max(axis=0))
     center = (float(columns.mean()), float(rows.mean()))
-    extent = max(np.ptp(rows) / height, np.ptp(columns) / width, 0.05)
+    extent = max(float(np.ptp(rows)) / height, float(np.ptp(columns)) / width, 0.05)
     scale = rng.uniform(0.45, 0.95) / extent
-    turn = cv2.getRotationMatrix2D(center, rng.uniform(-180, 180), scale)
+    turn = np.asarray(cv2.getRotationMatrix2D(center, rng.uniform(-180, 180), scale), np.float64)
     room = max(0.0, 0.5 * (1 - extent * scale))
     turn[:, 2] += np.array([width / 2, height / 2]) - center
     turn[:, 2] += rng.uniform(-room, room, 2) * (width, height)
@@ -112,7 +112,7 @@ def replace_background(
         alike = np.exp(-((np.abs(front - board).max(axis=2, keepdims=True) / 40.0) ** 2))
         front += clear * alike * (np.minimum(behind * front / board, 255.0) - front)
     if rng.random() < 0.6:  # a soft shadow, or the item would float
-        shift = np.float32([[1, 0, rng.uniform(-9, 9)], [0, 1, rng.uniform(-9, 9)]])
+        shift = np.array([[1, 0, rng.uniform(-9, 9)], [0, 1, rng.uniform(-9, 9)]], np.float32)
         shadow = cv2.warpAffine(alpha[..., 0], shift, (width, height))
         shadow = cv2.GaussianBlur(shadow, (0, 0), rng.uniform(2, 9))
         behind *= 1 - rng.uniform(0.2, 0.7) * shadow[..., None]

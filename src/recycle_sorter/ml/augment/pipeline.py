@@ -31,6 +31,19 @@ _NOISE_SHARE: Final = 0.4
 _NOISE_MAX: Final = 10.0  # 8-bit steps
 
 
+def keeps_places(settings: Hyperparameters) -> bool:
+    """Return whether pixels stay in their places, mirrors aside.
+
+    Only then is no detail lost by keeping pictures at the network's size.
+    """
+    return (
+        settings.transform_crop >= 1
+        and not settings.transform_rot30
+        and settings.transform_background == 0
+        and settings.first_size_px in (0, settings.size_px)
+    )
+
+
 def augment(
     image: Image,
     mask: Image | None,
@@ -80,9 +93,32 @@ def augment(
 
 @lru_cache(maxsize=8)
 def _operations(count: int) -> Any:
+    import torch
     from torchvision.transforms import v2
 
-    return v2.RandAugment(num_ops=count)
+    class Seeded(v2.RandAugment):
+        """RandAugment that draws from a generator of its own.
+
+        Torch's global one belongs to all threads: drawing from it here would shift the dropout of
+        the step that is computed meanwhile, and be shifted by it.
+        """
+
+        def forward(self, image: Tensor, generator: torch.Generator) -> Any:
+            height, width = image.shape[-2:]
+            space = list(self._AUGMENTATION_SPACE.items())
+            for _ in range(self.num_ops):
+                pick = int(torch.randint(len(space), (), generator=generator))
+                name, (magnitudes_of, is_signed) = space[pick]
+                magnitudes = magnitudes_of(self.num_magnitude_bins, height, width)
+                magnitude = 0.0 if magnitudes is None else float(magnitudes[self.magnitude])
+                if magnitudes is not None and is_signed:
+                    magnitude *= -1 if torch.rand((), generator=generator) <= 0.5 else 1
+                image = self._apply_image_or_video_transform(
+                    image, name, magnitude, interpolation=self.interpolation, fill=self._fill
+                )
+            return image
+
+    return Seeded(num_ops=count)
 
 
 def _randaugment(image: Image, count: int, rng: np.random.Generator) -> Image:
@@ -90,9 +126,8 @@ def _randaugment(image: Image, count: int, rng: np.random.Generator) -> Image:
     import torch
 
     rgb = torch.from_numpy(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)).permute(2, 0, 1)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(rng.integers(2**31)))
-        changed = _operations(count)(rgb)
+    generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
+    changed = _operations(count)(rgb, generator)
     return np.asarray(cv2.cvtColor(changed.permute(1, 2, 0).numpy(), cv2.COLOR_RGB2BGR))
 
 

@@ -55,7 +55,7 @@ def _sheet(size: tuple[int, int], rng: np.random.Generator) -> Image:
     tone += rng.uniform(0, 0.25) * cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC)
     grain = rng.normal(0, 1, (height, width)).astype(np.float32)
     if rng.random() < 0.5:  # brushed along one direction
-        grain = cv2.blur(grain, (int(rng.integers(5, 40)), 1))
+        grain = np.asarray(cv2.blur(grain, (int(rng.integers(5, 40)), 1)), dtype=np.float32)
         grain /= grain.std() + 1e-6
     tone += rng.uniform(0, 0.12) * grain
     if rng.random() < 0.4:  # ribs, hinges or weave
@@ -64,4 +64,4 @@ def _sheet(size: tuple[int, int], rng: np.random.Generator) -> Image:
         along = x * np.cos(turn) + y * np.sin(turn)
         wave = np.sin(2 * np.pi * along / rng.uniform(4, 60) + rng.uniform(0, 6))
         tone += rng.uniform(0.05, 0.3) * np.where(wave > rng.uniform(-0.9, 0.9), 1.0, -0.3)
-    return np.clip(colour * tone[..., None], 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(colour * tone[..., None], 0, 255), dtype=np.uint8)

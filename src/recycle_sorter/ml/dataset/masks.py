@@ -39,7 +39,7 @@ def item_mask(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8] | None:
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     lab = cv2.cvtColor(small.astype(np.float32) / 255.0, cv2.COLOR_BGR2Lab)
     rim = _rim(small.shape[0], small.shape[1])
-    board, spread = _board(lab, rim)
+    board, spread = _board(np.asarray(lab, dtype=np.float32), rim)
     if spread > _MAX_RIM_SPREAD:
         return None
     distance = np.linalg.norm(lab - board, axis=2)

@@ -49,13 +49,13 @@ def find_learn_rate(job: TrainingJob, say: Say, steps: int = 80) -> float:
     batches = make_batches(job, spec, say)
     val = PictureStore.load(job.splits.val[:1], report=say)
     classes = len(job.classes)
-    module = Classifier(fresh_model(job), job.settings, job.classes, class_counts(job))
+    module = Classifier(fresh_model(job), job.settings, job.classes, class_counts(job)).train()
     job.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch, quiet_lightning():
         # Enough epochs for the steps; no average and no checkpoints of what is thrown away.
         epochs = steps // len(batches) + 1
         settings = replace(job.settings, ema_decay=0.0, early_stop=0, epoch_qty=epochs)
-        trial = replace(job, out=Path(scratch), settings=settings)
+        trial = replace(job, out=Path(scratch), settings=settings, devices="1", num_nodes=1)
         trainer = make_trainer(trial, say, None, bar=False)
         found = Tuner(trainer).lr_find(
             module, batches, ValidationBatches(val, classes, spec),

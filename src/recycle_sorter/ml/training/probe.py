@@ -53,7 +53,7 @@ def fit_head(model: nn.Module, store: PictureStore, classes: int, spec: Preproce
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
-    optimizer.step(closure)  # type: ignore[arg-type]
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
     with torch.no_grad():
         right = functional.linear(inputs, weight, bias).argmax(1) == wanted.argmax(1)
         head.weight.copy_(weight / std)

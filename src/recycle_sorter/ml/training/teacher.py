@@ -13,9 +13,10 @@ from torch.nn import functional
 
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.ml.training.module import Teacher
+from recycle_sorter.vision.preprocessing import PreprocessingSpec
 
 
-def load_teacher(path: Path, classes: Sequence[str]) -> Teacher:
+def load_teacher(path: Path, classes: Sequence[str], spec: PreprocessingSpec) -> Teacher:
     """Return a function from the student's input to the teacher's logits.
 
     A bundle runs in OpenVINO, which on a CPU is several times faster than torch.
@@ -23,22 +24,22 @@ def load_teacher(path: Path, classes: Sequence[str]) -> Teacher:
     Args:
         path: Bundle (``bundle.json``) or run folder (``config.json``).
         classes: The student's classes; the teacher must know the same, in any order.
+        spec: The student's preprocessing; size, scale and channels are turned into the teacher's.
 
     Raises:
         InvalidInputError: If it is neither, or knows other classes.
     """
     if (path / "bundle.json").is_file():
-        return _bundle_teacher(path, classes)
+        return _bundle_teacher(path, classes, spec)
     if (path / "config.json").is_file():
         from recycle_sorter.ml.training.run_folder import load_run
 
         run = load_run(path)
         order = _order(run.classes, classes)
         model = run.model.eval().requires_grad_(False)
-        side = (run.spec.height_px, run.spec.width_px)
 
         def ask(images: Tensor) -> Tensor:
-            logits: Tensor = model(_resized(images, side))
+            logits: Tensor = model.to(images.device)(_seen_by(images, spec, run.spec))
             return logits[:, order]
 
         return ask
@@ -47,17 +48,17 @@ def load_teacher(path: Path, classes: Sequence[str]) -> Teacher:
     )
 
 
-def _bundle_teacher(path: Path, classes: Sequence[str]) -> Teacher:
+def _bundle_teacher(path: Path, classes: Sequence[str], spec: PreprocessingSpec) -> Teacher:
     from recycle_sorter.inference.bundle import ModelBundle
     from recycle_sorter.inference.factory import create_engine
 
     bundle = ModelBundle.load(path)
     order = _order(bundle.labels, classes)
     engine = create_engine("openvino", bundle, "fp32")
-    side = (bundle.preprocessing.height_px, bundle.preprocessing.width_px)
 
     def ask(images: Tensor) -> Tensor:
-        batch = np.ascontiguousarray(_resized(images, side).cpu().float().numpy())
+        seen = _seen_by(images, spec, bundle.preprocessing)
+        batch = np.ascontiguousarray(seen.cpu().float().numpy())
         return torch.from_numpy(np.array(engine.infer(batch)))[:, order].to(images.device)
 
     return ask
@@ -72,7 +73,22 @@ def _order(theirs: Sequence[str], ours: Sequence[str]) -> list[int]:
     return [list(theirs).index(name) for name in ours]
 
 
-def _resized(images: Tensor, side: tuple[int, int]) -> Tensor:
-    if images.shape[2:] == side:
+def _seen_by(images: Tensor, ours: PreprocessingSpec, theirs: PreprocessingSpec) -> Tensor:
+    """Turn the student's input into the teacher's: its size, scale and channel order."""
+    side = (theirs.height_px, theirs.width_px)
+    if images.shape[2:] != side:
+        images = functional.interpolate(images, side, mode="bilinear", antialias=True)
+    if _numbers(ours) == _numbers(theirs):
         return images
-    return functional.interpolate(images, side, mode="bilinear", antialias=True)
+
+    def planes(values: tuple[float, float, float]) -> Tensor:
+        return torch.tensor(values, device=images.device).view(3, 1, 1)
+
+    pixels = (images * planes(ours.std) + planes(ours.mean)) / ours.scale
+    if ours.channel_order != theirs.channel_order:
+        pixels = pixels.flip(1)
+    return (pixels * theirs.scale - planes(theirs.mean)) / planes(theirs.std)
+
+
+def _numbers(spec: PreprocessingSpec) -> tuple[object, ...]:
+    return spec.channel_order, spec.scale, spec.mean, spec.std
