@@ -273,6 +273,15 @@ def test_a_sweep_that_cannot_be_is_refused(
         open_sweep(make_spec(), tmp_path, **changes)
 
 
+def test_a_server_that_is_away_is_named_without_its_password(tmp_path: Path) -> None:
+    address = "postgresql://me:secret@127.0.0.1:9/sweeps"
+    with pytest.raises(InvalidInputError, match=r"--storage.*\*\*\*@127.*that answers") as raised:
+        open_sweep(make_spec(), tmp_path, trials=1, storage=address)
+    assert "secret" not in str(raised.value)
+    with pytest.raises(InvalidInputError, match="an address such as postgresql://"):
+        open_sweep(make_spec(), tmp_path, trials=1, storage="my server")
+
+
 def test_what_matters_comes_first(tmp_path: Path) -> None:
     importance = run(tmp_path, trials=30).importance
     assert next(iter(importance)) == "learn_rate"

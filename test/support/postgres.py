@@ -57,7 +57,7 @@ def run_postgres(programs: Path) -> Iterator[str]:
             while subprocess.run(ready, check=False).returncode != 0:
                 assert server.poll() is None, (folder / "server.log").read_text("utf-8")
                 time.sleep(0.05)
-            yield f"postgresql+psycopg://sweeper@/postgres?host={folder}"
+            yield f"postgresql://sweeper@/postgres?host={folder}"
         finally:
             server.send_signal(signal.SIGINT)  # ends connections, and then itself
             server.wait(timeout=60)

@@ -167,6 +167,38 @@ def exclusive(url: str) -> Iterator[None]:
     engine.dispose()
 
 
+def read_address(text: str) -> str:
+    """Returns the address of a database, with a driver that is installed.
+
+    Raises:
+        InvalidInputError: If it is none.
+    """
+    try:
+        address = sqlalchemy.make_url(text)
+    except sqlalchemy.exc.ArgumentError as error:
+        expected = "an address such as postgresql://user@host/sweeps"
+        raise InvalidInputError("--storage", text, expected) from error
+    if address.drivername == "postgresql":
+        address = address.set(drivername="postgresql+psycopg")
+    return address.render_as_string(hide_password=False)
+
+
+@contextmanager
+def told_plainly(url: str) -> Iterator[None]:
+    """Turns what a database that cannot be reached raises into an error for people.
+
+    Raises:
+        InvalidInputError: Without the password that the address may hold.
+    """
+    try:
+        yield
+    except (ImportError, sqlalchemy.exc.SQLAlchemyError) as error:
+        shown = sqlalchemy.make_url(url).render_as_string(hide_password=True)
+        reason = next(iter(str(getattr(error, "orig", None) or error).splitlines()), "")
+        expected = f"a database that answers ({reason})"
+        raise InvalidInputError("--storage", shown, expected, "start it, or correct it") from None
+
+
 def lock_statements(backend: str) -> tuple[str, str]:
     """Returns the SQL that takes and leaves the lock.
 

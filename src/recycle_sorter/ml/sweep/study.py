@@ -130,7 +130,7 @@ class Sweep:
     ) -> None:
         self.spec = spec
         self.folder = folder
-        self.url = storage or f"sqlite:///{folder.absolute() / 'sweep.db'}"
+        self.url = claims.read_address(storage or f"sqlite:///{folder.absolute() / 'sweep.db'}")
         self._searched = [p for p in spec.parameters if not p.is_constant]
         names = [p.name for p in self._searched]
         points = spec.grid() if spec.method == "grid" else []
@@ -141,7 +141,7 @@ class Sweep:
         }
         folder.mkdir(parents=True, exist_ok=True)
         chosen = make_pruner(spec.hyperband, pruner)
-        with claims.exclusive(self.url):
+        with claims.told_plainly(self.url), claims.exclusive(self.url):
             self._storage = _connect(self.url)
             try:
                 self.study = _open(spec, self._storage)
