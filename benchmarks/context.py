@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from recycle_sorter.inference.bundle import ModelBundle
-from recycle_sorter.paths import share_file
+from recycle_sorter.paths import shipped_model
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -36,7 +36,7 @@ class Context:
         Raises:
             SorterError: If it is not there or damaged.
         """
-        return ModelBundle.load(self.model or share_file("models/resnet18"))
+        return ModelBundle.load(self.model or shipped_model())
 
     def model_facts(self) -> dict[str, Any]:
         """Which model was measured, for the JSON."""

@@ -15,6 +15,7 @@ from typing import Final
 from recycle_sorter.core.errors import InvalidInputError
 
 PACKAGE: Final = "recycle_sorter"
+_SHIPPED_MODEL: Final = "models/resnet18"
 
 
 def share_roots() -> Iterator[Path]:
@@ -39,7 +40,7 @@ def share_file(relative: str) -> Path:
     """Finds a shipped file or folder.
 
     Args:
-        relative: Path as in the checkout, with slashes, e.g. ``"models/resnet18"``.
+        relative: Path as in the checkout, with slashes, e.g. ``"config/routing.yaml"``.
 
     Returns:
         Absolute path of the first that exists.
@@ -60,3 +61,8 @@ def share_file(relative: str) -> Path:
         f"to exist in one of {', '.join(map(str, roots))}",
         "install recycle_sorter again, or source the workspace's setup file",
     )
+
+
+def shipped_model() -> Path:
+    """Returns the folder of the model bundle that is used where none is named."""
+    return share_file(_SHIPPED_MODEL)

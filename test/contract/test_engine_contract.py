@@ -25,7 +25,7 @@ from recycle_sorter.inference.bundle import ModelBundle
 from recycle_sorter.inference.classifier import softmax
 from recycle_sorter.inference.factory import ENGINES, create_engine
 from recycle_sorter.inference.fake_engine import FakeEngine
-from recycle_sorter.paths import share_file
+from recycle_sorter.paths import shipped_model
 from recycle_sorter.vision.preprocessing import preprocess, preprocess_batch
 
 pytestmark = pytest.mark.contract
@@ -170,7 +170,7 @@ def test_in_fp32_all_engines_agree_within_a_hundredth(
 
 
 def test_in_fp32_all_engines_agree_on_the_shipped_network() -> None:
-    bundle = ModelBundle.load(share_file("models/resnet18"))
+    bundle = ModelBundle.load(shipped_model())
     images = [item_image(name, seed=seed) for seed, name in enumerate(MATERIALS)]
     batch = preprocess_batch(images, bundle.preprocessing)
     answers = {}

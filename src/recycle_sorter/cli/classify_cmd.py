@@ -63,9 +63,9 @@ def classify(
     from recycle_sorter.inference.bundle import ModelBundle
     from recycle_sorter.inference.classifier import MaterialClassifier
     from recycle_sorter.inference.factory import create_engine
-    from recycle_sorter.paths import share_file
+    from recycle_sorter.paths import shipped_model
 
-    bundle = ModelBundle.load(model or share_file("models/resnet18"))
+    bundle = ModelBundle.load(model or shipped_model())
     runner = create_engine(engine, bundle, precision)
     out = Console()
     try:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from recycle_sorter.core.errors import SorterError
-from recycle_sorter.paths import share_file
+from recycle_sorter.paths import share_file, shipped_model
 
 if TYPE_CHECKING:
     from recycle_sorter.inference.bundle import ModelBundle
@@ -132,7 +132,7 @@ def check_model(path: Path | None) -> Iterator[Finding | ModelBundle]:
     from recycle_sorter.inference.bundle import ModelBundle
 
     try:
-        bundle = ModelBundle.load(path or share_file("models/resnet18"))
+        bundle = ModelBundle.load(path or shipped_model())
     except SorterError as error:
         yield Finding("model", "fail", *_split_fix(error))
         return

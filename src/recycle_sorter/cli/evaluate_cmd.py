@@ -82,7 +82,7 @@ def evaluate(
     from recycle_sorter.inference.factory import create_engine
     from recycle_sorter.ml.evaluation.evaluate import evaluate_bundle
     from recycle_sorter.ml.evaluation.files import write_json
-    from recycle_sorter.paths import share_file
+    from recycle_sorter.paths import shipped_model
 
     if explain and report is None:
         raise InvalidInputError("--explain", explain[0], "--report DIR beside it", "add it")
@@ -95,7 +95,7 @@ def evaluate(
             "--model", str(model), "a model bundle; this is a training's run folder",
             "measure what the node would run: `recycle-sorter export RUN BUNDLE` first",
         )  # fmt: skip
-    bundle = ModelBundle.load(model or share_file("models/resnet18"))
+    bundle = ModelBundle.load(model or shipped_model())
     pictures, name = _find(data, bundle.labels, split, split_name)
     runner = create_engine(engine, bundle, precision)
     try:

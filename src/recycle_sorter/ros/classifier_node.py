@@ -17,7 +17,7 @@ from recycle_sorter.core.types import Frame
 from recycle_sorter.inference.bundle import ModelBundle
 from recycle_sorter.inference.classifier import MaterialClassifier
 from recycle_sorter.inference.factory import create_engine
-from recycle_sorter.paths import share_file
+from recycle_sorter.paths import share_file, shipped_model
 from recycle_sorter.ros import conversions, qos
 from recycle_sorter.ros.diagnostics import OK, WARN, Diagnostics, Report
 from recycle_sorter.ros.images import image_to_frame
@@ -34,7 +34,7 @@ class ClassifierNode(SorterNode):
     def __init__(self, **node_options: Any) -> None:
         super().__init__("classifier_node", **node_options)
         values = declare(self, CLASSIFIER)
-        bundle = ModelBundle.load(values["model"] or share_file("models/resnet18"))
+        bundle = ModelBundle.load(values["model"] or shipped_model())
         routing = load_routing(values["routing"] or share_file("config/routing.yaml"))
         if never := bundle.require_fits(routing.materials):
             self.get_logger().warning(f"{bundle.model_id} cannot tell {', '.join(never)}")

@@ -20,7 +20,7 @@ from recycle_sorter.ml.evaluation.gradcam import (
     overlay,
 )
 from recycle_sorter.ml.evaluation.predictions import torch_network
-from recycle_sorter.paths import share_file
+from recycle_sorter.paths import shipped_model
 from recycle_sorter.vision.preprocessing import PreprocessingSpec
 
 pytestmark = pytest.mark.ml
@@ -129,7 +129,7 @@ def test_an_explained_picture_has_the_shape_that_people_know(
 
 
 def test_the_shipped_bundle_is_explained() -> None:
-    bundle = ModelBundle.load(share_file("models/resnet18"))
+    bundle = ModelBundle.load(shipped_model())
     rng = np.random.default_rng(0)
     image = rng.integers(0, 255, (96, 128, 3), dtype=np.uint8)
     explained = explain_bundle(bundle)(image, 2)
