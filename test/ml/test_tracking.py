@@ -219,6 +219,22 @@ def sync(upload: Upload, folder: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_online_the_same_lineage_arrives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
+) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
+    with serve() as upload:
+        monkeypatch.setenv("WANDB_BASE_URL", upload.url)
+        train_id, test_id = train_and_test(tmp_path, said)
+        sys.modules["wandb"].teardown()
+    assert said == []
+    made_by = {a["name"]: a["made_by"] for a in upload.artifacts.values() if a["type"] == "model"}
+    assert made_by == {"resnet18_untrained": train_id, "resnet18": train_id}
+    assert upload.links == {("trashnet", train_id), ("split", test_id), ("resnet18", test_id)}
+    assert len(upload.history[train_id]) == 3
+
+
 def test_nothing_is_asked_of_a_server_and_nothing_left_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
 ) -> None:
