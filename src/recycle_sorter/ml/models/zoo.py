@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, cast
-from urllib.error import URLError
 
 import torch
 import torchvision
@@ -68,7 +67,7 @@ def _download(name: str) -> Mapping[str, Any]:
         return cast(
             "Mapping[str, Any]", enum.DEFAULT.get_state_dict(progress=True, check_hash=True)
         )
-    except (URLError, OSError) as error:
+    except (OSError, RuntimeError) as error:  # no network, or another file than it should be
         raise ModelError(
             f"weights: imagenet is torchvision's download from {enum.DEFAULT.url}, which failed: "
             f"{error}. Fix: download that file where there is a network and give it as "
@@ -128,7 +127,12 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             return dict(load_file(path))
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise ModelError(f"{path}: no readable weights: {error}. Fix: give another file") from error
+        reason = str(error)
+        if path.suffix != ".safetensors":
+            # Torch's own text advises to unpickle, which runs whatever code the file brings.
+            reason = "it holds no tensors, or more than tensors"
+        fix = "give another file"
+        raise ModelError(f"{path}: no readable weights: {reason}. Fix: {fix}") from error
     if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
         raise ModelError(f"{path}: expected a state dict of tensors. Fix: save model.state_dict()")
     return {str(name): value for name, value in state.items()}
