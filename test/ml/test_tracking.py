@@ -102,6 +102,12 @@ def train_and_test(root: Path, said: list[str]) -> tuple[str, str]:
     return train_id, test_id
 
 
+def written(run: Path) -> list[Any]:
+    """What W&B wrote into a run's folder; its service may still write when a run has finished."""
+    sys.modules["wandb"].teardown()
+    return list(records_of(run / "wandb"))
+
+
 def artifacts_in(records: list[Any]) -> dict[str, Any]:
     return {
         record.artifact.name: record.artifact
@@ -116,7 +122,7 @@ def test_an_offline_run_holds_everything(
     monkeypatch.setenv("WANDB_MODE", "offline")
     train_id, test_id = train_and_test(tmp_path, said)
     assert said == []
-    train = list(records_of(tmp_path / "run" / "wandb"))
+    train = written(tmp_path / "run")
     (told,) = (record.run for record in train if record.WhichOneof("record_type") == "run")
     assert (told.run_id, told.display_name, told.job_type) == (
         train_id,
@@ -149,7 +155,7 @@ def test_an_offline_run_holds_everything(
     # Of the pictures W&B gets a list of checksums and nothing more.
     assert [entry.path for entry in made["trashnet"].manifest.contents] == ["SHA256SUMS"]
 
-    test = list(records_of(tmp_path / "run" / "evaluation" / "wandb"))
+    test = written(tmp_path / "run" / "evaluation")
     used = artifacts_in(test)
     links = {
         name: (a.use_after_commit, a.user_created)
@@ -205,6 +211,7 @@ def test_sync_uploads_the_whole_lineage(
 
 def sync(upload: Upload, folder: Path) -> None:
     """Uploads as a user does, with W&B's own command."""
+    sys.modules["wandb"].teardown()
     environment = {
         **os.environ,
         "WANDB_BASE_URL": upload.url,
@@ -351,7 +358,7 @@ def test_a_job_that_raises_is_marked_as_failed(
     with pytest.raises(ZeroDivisionError), track(tmp_path / "run"):
         _ = 1 / 0
     assert read_record(tmp_path / "run").state == "failed"
-    exits = [r.exit.exit_code for r in records_of(tmp_path / "run" / "wandb") if r.HasField("exit")]
+    exits = [r.exit.exit_code for r in written(tmp_path / "run") if r.HasField("exit")]
     assert exits == [1]
 
 
@@ -390,7 +397,7 @@ def test_an_artifact_that_has_changed_is_not_passed_off_as_the_old_one(
     assert len(said) == 1
     assert "['weights']" in said[0]
     assert len(read_record(tmp_path / "test").used) == 2
-    assert artifacts_in(list(records_of(tmp_path / "test" / "wandb"))) == {}
+    assert artifacts_in(written(tmp_path / "test")) == {}
 
 
 @pytest.mark.parametrize(
@@ -437,7 +444,7 @@ def test_below_the_agent_its_own_choices_stand(
     told = [
         (run.run_id, run.sweep_id, run.project)
         for folder in ("run", "test")
-        for run in (r.run for r in records_of(tmp_path / folder / "wandb") if r.HasField("run"))
+        for run in (r.run for r in written(tmp_path / folder) if r.HasField("run"))
     ]
     # The agent gave one run; the test that follows the training in the same process is another.
     assert told == [("agent123", "sweep123", "studies"), (test_id, "", "studies")]
