@@ -59,16 +59,11 @@ def ours(folder: Path, steps: int, size_px: int) -> dict[str, Any]:
     from recycle_sorter.ml.dataset.records import read_dataset
     from recycle_sorter.ml.dataset.splits import Splits
     from recycle_sorter.ml.training.hyperparameters import Hyperparameters
+    from recycle_sorter.ml.training.job import TrainingJob, class_counts, spec_of
     from recycle_sorter.ml.training.loader import ValidationBatches
     from recycle_sorter.ml.training.module import Classifier
-    from recycle_sorter.ml.training.run import (
-        TrainingJob,
-        class_counts,
-        fresh_model,
-        make_batches,
-        make_trainer,
-        spec_of,
-    )
+    from recycle_sorter.ml.training.run import fresh_model, make_batches
+    from recycle_sorter.ml.training.trainer import make_trainer
 
     dataset = read_dataset(folder)
     settings = Hyperparameters(
