@@ -5,22 +5,24 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from recycle_sorter.core.materials import MATERIALS
 from recycle_sorter.inference.bundle import ModelBundle
-from recycle_sorter.inference.classifier import softmax
 from recycle_sorter.inference.factory import create_engine
-from recycle_sorter.ml.data import PictureStore, read_split
-from recycle_sorter.ml.evaluate import Figures, measure, predict
+from recycle_sorter.ml.dataset.records import read_dataset
+from recycle_sorter.ml.dataset.splits import read_split_file
+from recycle_sorter.ml.dataset.store import PictureStore
+from recycle_sorter.ml.evaluation.metrics import Figures, measure
+from recycle_sorter.ml.evaluation.predictions import Predictions, predict
+from recycle_sorter.paths import shipped_model
 
 pytestmark = pytest.mark.ml
 
 ROOT = Path(__file__).resolve().parents[2]
-BUNDLE = ROOT / "models" / "resnet18"
+BUNDLE = shipped_model()
 TRASHNET = Path(os.environ.get("RECYCLE_SORTER_TRASHNET", ROOT.parent / "shared" / "trashnet"))
 needs_trashnet = pytest.mark.skipif(
     not (TRASHNET / "split.csv").is_file(),
@@ -30,17 +32,21 @@ needs_trashnet = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def val() -> PictureStore:
-    return PictureStore.load(read_split(TRASHNET, "val"))
+    splits = read_split_file(read_dataset(TRASHNET, MATERIALS), TRASHNET / "split.csv")
+    return PictureStore.load(splits.val)
 
 
-def _figures(val: PictureStore, engine_name: str, precision: str) -> Figures:
+def _answers(val: PictureStore, engine_name: str, precision: str) -> Predictions:
     bundle = ModelBundle.load(BUNDLE)
     engine = create_engine(engine_name, bundle, precision)
     try:
-        logits = predict(engine.infer, val, bundle.preprocessing)
+        return predict(engine.infer, val, bundle.labels, bundle.preprocessing, bundle.temperature)
     finally:
         engine.close()
-    return measure(logits, val.labels, bundle.temperature)
+
+
+def _figures(val: PictureStore, engine_name: str, precision: str) -> Figures:
+    return measure(_answers(val, engine_name, precision))
 
 
 def test_it_is_whole_and_under_fifty_megabytes() -> None:
@@ -65,6 +71,8 @@ def test_at_least_four_of_five_photographs_are_right(
 @needs_trashnet
 def test_the_card_states_what_is_measured(val: PictureStore) -> None:
     stated = ModelBundle.load(BUNDLE).figures
+    if stated["split"] != "val":
+        stated = stated["measured"][0]["sets"]["val"]
     # One picture of 328 may fall to the other side of a tie on another CPU.
     assert _figures(val, "onnxruntime", "fp32").accuracy == pytest.approx(
         stated["accuracy"], abs=1.1 / stated["n"]
@@ -84,16 +92,8 @@ def test_the_card_states_what_is_measured(val: PictureStore) -> None:
 def test_the_engines_give_the_same_probabilities_to_a_hundredth(
     val: PictureStore, engine_name: str, precision: str, within: float, at_most: float
 ) -> None:
-    bundle = ModelBundle.load(BUNDLE)
-
-    def probabilities(name: str, precision: str) -> np.ndarray[tuple[int, ...], np.dtype[Any]]:
-        engine = create_engine(name, bundle, precision)
-        try:
-            return softmax(predict(engine.infer, val, bundle.preprocessing), bundle.temperature)
-        finally:
-            engine.close()
-
-    reference = probabilities("onnxruntime", "fp32")
-    difference = np.abs(probabilities(engine_name, precision) - reference).max(axis=1)
+    reference = _answers(val, "onnxruntime", "fp32").probabilities
+    other = _answers(val, engine_name, precision).probabilities
+    difference = np.abs(other - reference).max(axis=1)
     assert np.mean(difference <= 1e-2) >= within
     assert difference.max() <= at_most

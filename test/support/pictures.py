@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recycle_sorter.core.materials import MATERIALS
-from recycle_sorter.ml.data import PictureStore
 
 _HUES = np.linspace(0, 150, len(MATERIALS)).astype(np.uint8)
 
@@ -23,15 +22,8 @@ def picture(label: int, seed: int, height: int = 30, width: int = 40) -> NDArray
     return (colour + noise).clip(0, 255).astype(np.uint8)
 
 
-def make_store(each: int = 2) -> PictureStore:
-    """``each`` pictures of every material, in memory."""
-    labels = np.repeat(np.arange(len(MATERIALS)), each)
-    images = [picture(int(label), seed) for seed, label in enumerate(labels)]
-    return PictureStore(images, labels.astype(np.int64))
-
-
 def write_dataset(root: Path, train_each: int = 3, val_each: int = 1) -> Path:
-    """The same on disk with a split.csv, as TrashNet lies there."""
+    """Pictures of every material on disk with a split.csv, as TrashNet lies there."""
     rows = ["path,material,split"]
     for label, material in enumerate(MATERIALS):
         folder = root / "images" / material

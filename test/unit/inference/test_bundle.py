@@ -18,6 +18,7 @@ from recycle_sorter.core.errors import ModelError
 from recycle_sorter.core.materials import MATERIALS
 from recycle_sorter.inference.bundle import ModelBundle
 from recycle_sorter.inference.manifest import write_manifest
+from recycle_sorter.inference.thresholds import Thresholds
 
 
 @pytest.fixture
@@ -47,6 +48,49 @@ def test_a_good_bundle_says_what_it_is(folder: Path) -> None:
     assert bundle.manifest_sha256 == hashlib.sha256(manifest).hexdigest()
     assert set(bundle.networks) == {"fp32"}
     assert bundle.networks["fp32"].graph.is_file()
+
+
+LIMITS = {"min_confidence": 0.5, "min_margin": 0.1, "accuracy": 0.98, "coverage": 0.9, "n": 328}
+
+
+def test_thresholds_are_optional_and_read(tmp_path: Path, folder: Path) -> None:
+    assert ModelBundle.load(folder).thresholds is None
+    newer = make_tiny_bundle(tmp_path / "newer", thresholds=LIMITS)
+    assert ModelBundle.load(newer).thresholds == Thresholds(0.5, 0.1, 0.98, 0.9, 328)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "NOTICE",
+        "bundle.json",
+        "model.onnx",
+        "model.safetensors",
+        "model_int8.bin",
+        "model_int8.xml",
+    ],
+)
+def test_one_flipped_bit_in_any_file_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    folder = make_tiny_bundle(tmp_path / "tiny", int8=True)
+    (folder / "NOTICE").write_text("Copyright 2016, Yahoo Inc.\n")
+    write_manifest(folder)
+    assert {path.name for path in folder.iterdir()} >= {name, "MANIFEST.sha256"}
+    assert "int8" in ModelBundle.load(folder).networks
+    flip(folder / name)
+    with pytest.raises(ModelError, match=rf"/{name}: got sha256 .*, expected .* Fix:"):
+        ModelBundle.load(folder)
+
+
+def test_one_flipped_bit_in_the_manifest_is_refused(folder: Path) -> None:
+    flip(folder / "MANIFEST.sha256")
+    with pytest.raises(ModelError, match=r"got sha256|MANIFEST"):
+        ModelBundle.load(folder)
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
 
 
 def test_an_int8_network_is_optional(tmp_path: Path) -> None:
@@ -100,6 +144,12 @@ def test_a_changed_network_is_refused(folder: Path) -> None:
         ({"figures": 0.9}, "figures: got 0.9"),
         ({"started_from": 1}, "started_from: got 1"),
         ({"licence": None}, "licence: got None"),
+        ({"thresholds": None}, "thresholds: got None, expected the fields min_confidence"),
+        ({"thresholds": {**LIMITS, "by": "glass"}}, "thresholds: got"),
+        ({"thresholds": {**LIMITS, "min_margin": 1.5}}, r"thresholds\.min_margin: got 1\.5"),
+        ({"thresholds": {**LIMITS, "coverage": True}}, r"thresholds\.coverage: got True"),
+        ({"thresholds": {**LIMITS, "accuracy": "1"}}, r"thresholds\.accuracy: got '1'"),
+        ({"thresholds": {**LIMITS, "n": 0.5}}, r"thresholds\.n: got 0\.5"),
     ],
 )
 def test_a_wrong_field_is_named_with_its_value(

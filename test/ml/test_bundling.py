@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run becomes a bundle: complete, measured, credited; and nothing else becomes one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.learning import CLASSES, write_folders
+from support.runs import SPEC, write_run
+from typer.testing import CliRunner
+
+from recycle_sorter.cli.app import app
+from recycle_sorter.core.errors import InvalidInputError, ModelError
+from recycle_sorter.inference.bundle import ModelBundle
+from recycle_sorter.inference.thresholds import Thresholds
+from recycle_sorter.ml import bundling
+from recycle_sorter.ml.bundling import ExportJob, export_bundle, track_export
+from recycle_sorter.ml.record_reader import read_record
+from recycle_sorter.ml.run_data import leaks_of, splits_of
+from recycle_sorter.ml.tracking import open_tracker
+from recycle_sorter.ml.training.run_folder import load_run
+
+pytestmark = pytest.mark.ml
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set, pictures of another kind, and a run that started from open_nsfw."""
+    home = tmp_path_factory.mktemp("home")
+    write_folders(home / "photos", each=10)
+    write_folders(home / "chute", each=2)
+    write_run(
+        home / "thin_v1", home / "photos", "resnet50_thin", hyperparameters={"weights": "packaged"}
+    )
+    return home
+
+
+@pytest.fixture(scope="module")
+def bundle(home: Path) -> ModelBundle:
+    job = ExportJob(home / "thin_v1", home / "out", measure=[home / "chute"], note="A remark.")
+    return export_bundle(job, lambda line: None)
+
+
+@pytest.fixture
+def run(home: Path, tmp_path: Path) -> Path:
+    shutil.copytree(home / "thin_v1", tmp_path / "run")
+    return tmp_path / "run"
+
+
+def change(run: Path, **fields: Any) -> None:
+    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    (run / "config.json").write_text(json.dumps({**config, **fields}), encoding="utf-8")
+
+
+def test_it_holds_what_the_run_was(bundle: ModelBundle) -> None:
+    assert bundle.labels == CLASSES
+    assert bundle.preprocessing == SPEC
+    assert bundle.model_id.startswith("resnet50_thin-")
+    assert bundle.licence == "Apache-2.0 AND BSD-2-Clause"
+    assert "open_nsfw" in bundle.started_from
+    assert "Yahoo Inc." in (bundle.path / "NOTICE").read_text(encoding="utf-8")
+    assert "Apache License" in (bundle.path / "LICENSE").read_text(encoding="utf-8")
+    assert ("int8" in bundle.networks) == bundle.figures["int8_kept"]
+    assert not bundle.path.with_name("out.partial").exists()
+
+
+def test_every_set_is_measured_by_every_network(bundle: ModelBundle) -> None:
+    figures = bundle.figures
+    assert figures["split"] == "test"
+    precisions = [row["precision"] for row in figures["measured"]]
+    assert precisions[0] == "fp32"
+    assert ("int8" in precisions) == figures["int8_kept"]
+    for row in figures["measured"]:
+        counts = {name: found["n"] for name, found in row["sets"].items()}
+        assert counts == {"val": 6, "test": 6, "chute": 6}
+        for found in row["sets"].values():
+            low, high = found["interval"]
+            assert 0 <= low <= found["accuracy"] <= high <= 1
+    assert figures["accuracy"] == figures["measured"][0]["sets"]["test"]["accuracy"]
+    assert set(figures["parity"]) == {"openvino", "onnxruntime", "torch"}
+    assert max(figures["parity"].values()) <= 1e-3
+
+
+def test_the_card_tells_it(bundle: ModelBundle) -> None:
+    card = (bundle.path / "MODEL_CARD.md").read_text(encoding="utf-8")
+    for words in (
+        "# thin_v1",
+        "glass, metal and paper",
+        f"**{100 * bundle.figures['accuracy']:.1f} %**",
+        "| chute (6) | onnxruntime fp32 |",
+        f"softmax(logits / {bundle.temperature:.4f})",
+        "Started from Yahoo's open_nsfw",
+        "1.5 minutes on 2 x a CPU; commit 0123456789",
+        "| train | photos | 18 | glass 6, metal 6, paper 6 |",
+        "| measured | chute | 6 | glass 2, metal 2, paper 2 |",
+        "recycle-sorter train --data photos\nrecycle-sorter export ",
+        "A remark.",
+        "bf16 has no file of its own",
+        "## Known weaknesses",
+    ):
+        assert words in card
+    prose = [line for line in card.splitlines() if not line.startswith(("|", "recycle-sorter"))]
+    assert max(map(len, prose)) <= 100
+
+
+def test_an_older_bundle_is_replaced_as_a_whole(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "bundle"
+    out.mkdir()
+    (out / "bundle.json").write_text("{}", encoding="utf-8")
+    (out / "stale.bin").write_bytes(b"")
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise ModelError("no int8 today")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bundling, "write_int8", fail)
+        with pytest.raises(ModelError, match="no int8 today"):
+            export_bundle(ExportJob(run, out), lambda line: None)
+    assert (out / "stale.bin").is_file()
+    # The data has moved, int8 costs too much, and the run's record grows.
+    data = Path(json.loads((run / "config.json").read_text(encoding="utf-8"))["data"])
+    change(run, data="/gone/photos")
+    monkeypatch.setattr(bundling, "INT8_MAX_LOSS", -1.0)
+    # Six pictures promise nothing by themselves.
+    limits = Thresholds(0.4, 0.05, 0.98, 0.91, 6)
+    monkeypatch.setattr(bundling, "suggest_thresholds", lambda predictions: limits)
+    with open_tracker(
+        run, job_name="run_train", job_type="train", config={}, mode="disabled"
+    ) as tracker:
+        trained = tracker.log_artifact("run_trained", "model", [run / "model.safetensors"])
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    said: list[str] = []
+    job = ExportJob(run, out, data=data, name="my model")
+    written = export_bundle(job, said.append)
+    track_export(job, written, said.append)
+    assert not (out / "stale.bin").exists()
+    assert set(written.networks) == {"fp32"}
+    assert any("int8 costs" in line for line in said)
+    card = (out / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "# my model" in card
+    assert written.thresholds == limits
+    assert "`min_confidence` 0.4 and `min_margin` 0.05; 91.0 % of 6 answers" in card
+    assert written.figures["command"] == job.command
+    record = read_record(run / "export")
+    assert record.state == "finished"
+    assert record.used == [trained]
+    assert [ref.name for ref in record.logged] == ["run_bundle"]
+    assert record.summary["accuracy"] == written.figures["accuracy"]
+
+
+def test_a_run_without_a_record_is_not_tracked(home: Path, bundle: ModelBundle) -> None:
+    track_export(ExportJob(home / "thin_v1", bundle.path), bundle)
+    assert not (home / "thin_v1" / "export").exists()
+
+
+def test_a_folder_that_is_no_bundle_is_not_replaced(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "thesis.txt").write_text("years of work\n", encoding="utf-8")
+    with pytest.raises(InvalidInputError, match="an older bundle"):
+        export_bundle(ExportJob(run, tmp_path / "thesis"))
+    assert (tmp_path / "thesis" / "thesis.txt").is_file()
+
+
+def test_an_unfinished_run_is_named(run: Path, tmp_path: Path) -> None:
+    (run / "model.safetensors").unlink()
+    with pytest.raises(InvalidInputError, match=r"a finished run with model\.safetensors"):
+        export_bundle(ExportJob(run, tmp_path / "bundle"))
+
+
+def test_data_that_moved_is_asked_for(run: Path, tmp_path: Path) -> None:
+    change(run, data="/gone/photos")
+    with pytest.raises(InvalidInputError, match="--data DIR"):
+        export_bundle(ExportJob(run, tmp_path / "bundle"))
+
+
+def test_what_was_trained_on_is_not_measured(run: Path, home: Path, tmp_path: Path) -> None:
+    for folder in ("photos", "chute"):
+        change(run, extra=[str(home / "chute")])
+        job = ExportJob(run, tmp_path / "bundle", measure=[home / folder])
+        with pytest.raises(InvalidInputError, match=r"--measure: got .* not trained on"):
+            export_bundle(job)
+
+
+def test_what_a_forerunner_was_trained_on_is_told(run: Path, home: Path, tmp_path: Path) -> None:
+    teacher = tmp_path / "teacher"
+    shutil.copytree(run, teacher)
+    change(run, teacher=str(teacher))
+    loaded = load_run(run)
+    splits = splits_of(loaded, None)
+    assert leaks_of(loaded, splits) == []
+    # The teacher split the same pictures the other way round.
+    rows = (teacher / "split.csv").read_text(encoding="utf-8")
+    swapped = rows.replace(",train", ",x").replace(",val", ",train").replace(",x", ",val")
+    (teacher / "split.csv").write_text(swapped, encoding="utf-8")
+    (line,) = leaks_of(loaded, splits)
+    assert line.startswith("teacher, which this run builds on, was trained on 6 of the 12 pictures")
+
+
+def test_another_licence_needs_its_text(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match=r"the text of CC-BY-4\.0"):
+        export_bundle(ExportJob(run, tmp_path / "bundle", licence="CC-BY-4.0"))
+
+
+def test_the_command_line_says_what_is_wrong(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["export", str(tmp_path), str(tmp_path / "bundle")])
+    assert isinstance(result.exception, InvalidInputError)
+    assert "train first" in str(result.exception)
+
+
+def test_the_help_shows_examples() -> None:
+    result = CliRunner().invoke(app, ["export", "--help"])
+    assert result.exit_code == 0
+    assert "recycle-sorter export runs/resnet18_v1 models/mine" in result.output
