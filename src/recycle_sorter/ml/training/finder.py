@@ -1,26 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds a learning rate by Lightning's range test (Smith 2017) and draws what it saw."""
+"""Finds a learning rate by a range test (Smith 2017) and draws what it saw.
+
+Lightning's own sets all weights to one rate, which is not what ``layer_decay`` trains with, and
+takes the slope against the rate instead of its logarithm, which favours the smallest.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from lightning.pytorch.tuner.tuning import Tuner
+import lightning.pytorch as pl
+import numpy as np
+from lightning.pytorch.callbacks import Callback
 
 from recycle_sorter.core.errors import InvalidInputError
-from recycle_sorter.ml.dataset.store import PictureStore
-from recycle_sorter.ml.training.loader import ValidationBatches
-from recycle_sorter.ml.training.module import Classifier
 from recycle_sorter.ml.training.run import (
     Say,
     TrainingJob,
-    class_counts,
-    fresh_model,
     make_batches,
+    make_module,
     make_trainer,
     quiet_lightning,
     spec_of,
@@ -29,6 +33,46 @@ from recycle_sorter.ml.training.run import (
 PLOT_NAME: Final = "learn_rate.png"
 DATA_NAME: Final = "learn_rate.json"
 _LOW, _HIGH = 1e-6, 1.0
+_SMOOTHING: Final = 0.9
+_SKIPPED: Final = 8  # steps at the start, whose average is of too few
+_DIVERGED: Final = 4.0  # times the least loss
+
+
+class RangeTest(Callback):
+    """Raises the learning rate from step to step until the loss diverges.
+
+    Attributes:
+        rates: The learning rate of each step.
+        losses: The smoothed loss of each step.
+    """
+
+    def __init__(self, steps: int) -> None:
+        self._plan = np.geomspace(_LOW, _HIGH, steps)
+        self._shares: list[float] = []
+        self._average = 0.0
+        self.rates: list[float] = []
+        self.losses: list[float] = []
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any
+    ) -> None:
+        """Set the step's learning rate, each stage in its proportion."""
+        groups = trainer.optimizers[0].param_groups
+        if not self._shares:
+            top = max(group["lr"] for group in groups)
+            self._shares = [group["lr"] / top for group in groups]
+        self.rates.append(float(self._plan[len(self.rates)]))
+        for group, share in zip(groups, self._shares, strict=True):
+            group["lr"] = self.rates[-1] * share
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, *_: Any
+    ) -> None:
+        """Note the loss; end at the last rate, or where training fell apart."""
+        self._average = _SMOOTHING * self._average + (1 - _SMOOTHING) * float(outputs["loss"])
+        self.losses.append(self._average / (1 - _SMOOTHING ** len(self.rates)))
+        fell_apart = not self.losses[-1] <= _DIVERGED * min(self.losses)
+        trainer.should_stop = fell_apart or len(self.rates) == len(self._plan)
 
 
 def find_learn_rate(job: TrainingJob, say: Say, steps: int = 80) -> float:
@@ -45,41 +89,48 @@ def find_learn_rate(job: TrainingJob, say: Say, steps: int = 80) -> float:
     Raises:
         InvalidInputError: If the loss fell nowhere, so that there is no suggestion.
     """
-    spec = spec_of(job.settings)
-    batches = make_batches(job, spec, say)
-    val = PictureStore.load(job.splits.val[:1], report=say)
-    classes = len(job.classes)
-    module = Classifier(fresh_model(job), job.settings, job.classes, class_counts(job)).train()
-    job.out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch, quiet_lightning():
-        # Enough epochs for the steps; no average and no checkpoints of what is thrown away.
-        epochs = steps // len(batches) + 1
-        settings = replace(job.settings, ema_decay=0.0, early_stop=0, epoch_qty=epochs)
+    settings = replace(job.settings, schedule="constant", ema_decay=0.0, early_stop=0)
+    spec = spec_of(settings)
+    test = RangeTest(steps)
+    with tempfile.TemporaryDirectory() as scratch:
+        # As many epochs as there are steps will do; the test ends itself.
+        settings = replace(settings, epoch_qty=max(steps, settings.epoch_qty))
         trial = replace(job, out=Path(scratch), settings=settings, devices="1", num_nodes=1)
+        batches = make_batches(trial, spec, say)
+        module = make_module(trial, spec, say, is_fresh=True)
         trainer = make_trainer(trial, say, None, bar=False)
-        found = Tuner(trainer).lr_find(
-            module, batches, ValidationBatches(val, classes, spec),
-            min_lr=_LOW, max_lr=_HIGH, num_training=steps, attr_name="learn_rate",
-            early_stop_threshold=4.0, update_attr=False,
-        )  # fmt: skip
-    results: dict[str, list[float]] = {} if found is None else found.results
-    rate = None if found is None else found.suggestion()
+        trainer.callbacks.append(test)  # type: ignore[attr-defined]
+        with quiet_lightning():
+            trainer.fit(module, batches)
+    rate = steepest(test.rates, test.losses)
     if rate is None:
         raise InvalidInputError(
             "learn_rate", None, "a rate at which the loss falls", "give more pictures or steps"
         )
-    content = {"suggestion": rate, "learn_rate": results["lr"], "loss": results["loss"]}
+    job.out.mkdir(parents=True, exist_ok=True)
+    content = {"suggestion": rate, "learn_rate": test.rates, "loss": test.losses}
     (job.out / DATA_NAME).write_text(json.dumps(content) + "\n", encoding="utf-8")
-    _draw(results, rate, job.out / PLOT_NAME)
-    return float(rate)
+    _draw(test.rates, test.losses, rate, job.out / PLOT_NAME)
+    return rate
 
 
-def _draw(results: dict[str, list[float]], rate: float, path: Path) -> None:
+def steepest(rates: Sequence[float], losses: Sequence[float]) -> float | None:
+    """Return the rate at which the loss falls fastest against its logarithm; None if nowhere."""
+    finite = [(r, loss) for r, loss in zip(rates, losses, strict=True) if math.isfinite(loss)]
+    if len(finite) < _SKIPPED + 3:
+        return None
+    slopes = np.gradient([loss for _, loss in finite], np.log([r for r, _ in finite]))
+    slopes[:_SKIPPED] = 0
+    pick = int(slopes.argmin())
+    return float(finite[pick][0]) if slopes[pick] < 0 else None
+
+
+def _draw(rates: Sequence[float], losses: Sequence[float], rate: float, path: Path) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes: Any = figure.subplots()
-    axes.plot(results["lr"], results["loss"], color="#2a6f97")
+    axes.plot(rates, losses, color="#2a6f97")
     axes.axvline(rate, color="#c1121f", linestyle="--", label=f"suggestion {rate:.2g}")
     axes.set(xscale="log", xlabel="learning rate", ylabel="loss (smoothed)")
     axes.set_title("Learning-rate range test")

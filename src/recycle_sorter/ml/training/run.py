@@ -46,6 +46,7 @@ __all__ = [
     "class_counts",
     "fresh_model",
     "make_batches",
+    "make_module",
     "make_trainer",
     "quiet_lightning",
     "spec_of",
@@ -95,6 +96,28 @@ def fresh_model(job: TrainingJob) -> nn.Module:
     return model.to(memory_format=torch.channels_last)
 
 
+def make_module(
+    job: TrainingJob, spec: PreprocessingSpec, say: Say, *, is_fresh: bool
+) -> Classifier:
+    """Return what is trained, in training mode: Lightning leaves the modes as they are.
+
+    Args:
+        job: The training.
+        spec: Preprocessing.
+        say: Told lines for people.
+        is_fresh: Whether it starts here; otherwise a checkpoint will fill it, and no probe is fit.
+    """
+    model = fresh_model(job)
+    if job.settings.probe and is_fresh:
+        clean = PictureStore.load(job.splits.train, report=say, spec=spec)
+        right = fit_head(model, clean, len(job.classes), spec)
+        say(f"linear probe: {right:.1%} of train right")
+    teacher = None
+    if job.settings.teacher:
+        teacher = load_teacher(Path(job.settings.teacher), job.classes, spec)
+    return Classifier(model, job.settings, job.classes, class_counts(job), teacher).train()
+
+
 def train(
     job: TrainingJob,
     say: Say = print,
@@ -124,19 +147,11 @@ def train(
     spec = spec_of(job.settings)
     batches = make_batches(job, spec, say)
     val = PictureStore.load(job.splits.val, report=say)
-    model = fresh_model(job)
     checkpoint = job.out / run_folder.CHECKPOINT_NAME
     resumes = checkpoint.is_file()
-    if job.settings.probe and not resumes:
-        clean = PictureStore.load(job.splits.train, report=say, spec=spec)
-        right = fit_head(model, clean, len(job.classes), spec)
-        say(f"linear probe: {right:.1%} of train right")
+    module = make_module(job, spec, say, is_fresh=not resumes)
     if not resumes and is_first:
-        run_folder.write_weights(model, job.out / run_folder.UNTRAINED_NAME)
-    teacher = None
-    if job.settings.teacher:
-        teacher = load_teacher(Path(job.settings.teacher), job.classes, spec)
-    module = Classifier(model, job.settings, job.classes, class_counts(job), teacher)
+        run_folder.write_weights(module.model, job.out / run_folder.UNTRAINED_NAME)
     trainer = make_trainer(job, say, report, bar=bar)
     batches.rank, batches.world = trainer.global_rank, trainer.world_size
     validation = ValidationBatches(
@@ -144,7 +159,6 @@ def train(
     )
     if resumes:
         say(f"going on from {checkpoint}")
-    module.train()  # Lightning leaves the modes as they are, and the probe has switched them
     try:
         with quiet_lightning():
             trainer.fit(module, batches, validation, ckpt_path=checkpoint if resumes else None)

@@ -91,6 +91,7 @@ class quiet_lightning(warnings.catch_warnings):
             ".*litlogger.*",
             ".*LeafSpec.*",
             ".*lr_scheduler.step.*",
+            ".*no `val_dataloader`.*",  # the finder has none
             ".*in eval mode at the start of training.*",  # frozen norms are
         ):
             warnings.filterwarnings("ignore", words)

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The learning-rate finder suggests, draws, and leaves no trace."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from support.learning import make_job, tiny_network, write_folders
+
+from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.ml.models.zoo import read_weights
+from recycle_sorter.ml.training import finder, run, run_folder
+from recycle_sorter.ml.training.finder import (
+    DATA_NAME,
+    PLOT_NAME,
+    RangeTest,
+    find_learn_rate,
+    steepest,
+)
+from recycle_sorter.ml.training.run import train
+
+pytestmark = pytest.mark.ml
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_folders(tmp_path_factory.mktemp("data") / "set")
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "build_model", tiny_network)
+
+
+def test_a_rate_is_suggested_drawn_and_written_down(data: Path, tmp_path: Path) -> None:
+    job = make_job(data, tmp_path / "run", {"ema_decay": 0.5, "early_stop": 2})
+    rate = find_learn_rate(job, lambda line: None, steps=40)
+    assert 1e-6 < rate < 1
+    content = json.loads((job.out / DATA_NAME).read_text(encoding="utf-8"))
+    assert content["suggestion"] == rate
+    assert len(content["learn_rate"]) == len(content["loss"]) >= 20
+    assert content["learn_rate"][0] == pytest.approx(1e-6)
+    assert content["learn_rate"] == sorted(content["learn_rate"])
+    assert all(math.isfinite(loss) for loss in content["loss"])
+    # It lies where the loss falls, between the flat start and the best loss.
+    best = content["loss"].index(min(content["loss"]))
+    assert rate <= content["learn_rate"][best]
+    plot = cv2.imread(str(job.out / PLOT_NAME))
+    assert plot is not None
+    assert plot.shape[0] > 300
+    assert plot.std() > 5
+
+
+def test_nothing_else_is_left(data: Path, tmp_path: Path) -> None:
+    job = make_job(data, tmp_path / "found")
+    plain = replace(job, out=tmp_path / "plain")
+    find_learn_rate(job, lambda line: None, steps=20)
+    assert {path.name for path in job.out.iterdir()} == {DATA_NAME, PLOT_NAME}
+    train(plain, lambda line: None)
+    train(job, lambda line: None)
+    ours, theirs = (read_weights(j.out / run_folder.WEIGHTS_NAME) for j in (job, plain))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert (job.out / PLOT_NAME).is_file()
+
+
+def test_too_few_steps_give_no_suggestion(data: Path, tmp_path: Path) -> None:
+    job = make_job(data, tmp_path / "run")
+    with pytest.raises(InvalidInputError, match=r"learn_rate: .*give more pictures or steps"):
+        find_learn_rate(job, lambda line: None, steps=5)
+    assert not (job.out / DATA_NAME).exists()
+
+
+def test_the_steepest_fall_counts_by_orders_of_magnitude() -> None:
+    rates = np.geomspace(1e-6, 1, 61)
+    # Falls around 1e-2 and rises again; a small dip at the tiny rates counts for nothing.
+    losses = 2 - 1 / (1 + (1e-2 / rates) ** 2) + 3 / (1 + (0.3 / rates) ** 4)
+    losses[12] -= 0.02
+    assert steepest(rates, losses) == pytest.approx(1e-2, rel=0.5)
+    assert steepest(rates, np.linspace(1, 2, 61)) is None
+    assert steepest(rates[:5], losses[:5]) is None
+    assert steepest(rates, np.full(61, math.nan)) is None
+
+
+def test_stages_keep_their_proportions(data: Path, tmp_path: Path) -> None:
+    seen = []
+
+    class Watch(RangeTest):
+        def on_train_batch_start(self, trainer: Any, *args: Any) -> None:
+            super().on_train_batch_start(trainer, *args)
+            seen.append([group["lr"] for group in trainer.optimizers[0].param_groups])
+
+    job = make_job(data, tmp_path / "run", {"layer_decay": 0.5})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(finder, "RangeTest", Watch)
+        find_learn_rate(job, lambda line: None, steps=20)
+    for step in seen:
+        assert step[0] == pytest.approx(step[-1] * 0.5**5)
+    assert [step[-1] for step in seen] == pytest.approx(np.geomspace(1e-6, 1, 20)[: len(seen)])
+
+
+def test_frozen_norms_stay_frozen_while_it_looks(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = []
+
+    def keep(*args: Any) -> Any:
+        kept.append(tiny_network(*args))
+        return kept[-1]
+
+    monkeypatch.setattr(run, "build_model", keep)
+    job = make_job(data, tmp_path / "run", {"freeze_norms": True})
+    before = tiny_network("resnet18", 3).bn1.running_mean.clone()
+    find_learn_rate(job, lambda line: None, steps=20)
+    assert torch.equal(kept[0].bn1.running_mean, before)
