@@ -106,6 +106,8 @@ def test_an_opencv_error_counts_as_loss() -> None:
     capture = FakeCapture()
     source = open_usb(capture)
     capture.error = cv2.error("select failed")
+    # OpenCV sets this on its class too, where an earlier error's would be found.
+    capture.error.err = "select failed"
     with pytest.raises(SourceError, match="select failed"):
         source.read()
 
