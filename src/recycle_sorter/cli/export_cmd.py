@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Annotated
 
@@ -70,4 +71,4 @@ def export(
     typer.echo(f"{written.model_id} in {bundle}")
 
 
-export.__doc__ = f"{export.__doc__}\n\n{_EXAMPLES}"
+export.__doc__ = f"{inspect.getdoc(export)}\n\n{_EXAMPLES}"

@@ -192,7 +192,7 @@ def _data(facts: CardFacts) -> str:
     pictures = [
         [
             source.use,
-            source.name,
+            source.name + (f" ({source.credit.what})" if _adds(source) else ""),
             "not there any more" if source.count is None else f"{source.count}",
             ", ".join(f"{name} {count}" for name, count in source.counts.items()) or "unlabelled",
         ]
@@ -211,6 +211,11 @@ def _data(facts: CardFacts) -> str:
         _table(["what", "licence", "credit"], rows),
         f"No picture is part of this bundle.{notice}",
     )
+
+
+def _adds(source: Source) -> bool:
+    """Whether the credit tells more than the folder's name."""
+    return source.credit.what.lower() not in source.name.lower()
 
 
 def _weaknesses(facts: CardFacts) -> str:

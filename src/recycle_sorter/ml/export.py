@@ -8,6 +8,7 @@ external data that point into ``model.safetensors``, which torch reads directly.
 from __future__ import annotations
 
 import json
+import logging
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -107,6 +108,8 @@ def write_int8(graph: Path, path: Path, calibration: Sequence[npt.NDArray[np.flo
         path: The ``.xml`` to write; a ``.bin`` goes beside it.
         calibration: Preprocessed pictures of the training split, each ``[1, 3, H, W]``.
     """
+    # NNCF looks for a CUDA compiler when it is imported, and torch warns that there is none.
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     import nncf
     import openvino as ov
 
