@@ -28,7 +28,7 @@ recycle-sorter train --data photos --architecture=resnet50_thin --weights=packag
 recycle-sorter train --data ../shared/trashnet --epoch_qty=8 --transform_horz=True
 --architecture=resnet34 --learn_rate=0.001 --batch_size=8
 
-recycle-sorter train --data photos --split-by object --teacher models/resnet18
+recycle-sorter train --data photos --split-by object --teacher models/resnet50_thin
 
 recycle-sorter train --data photos --find-learn-rate
 
@@ -80,9 +80,13 @@ def _train(
     settings = Hyperparameters.from_mapping({k: v for k, v in given.items() if v is not None})
     from recycle_sorter.ml.dataset.records import read_dataset
     from recycle_sorter.ml.training.run import TrainingJob
+    from recycle_sorter.ml.training.trainer import is_first_process
 
+    say = typer.echo if is_first_process() else _silent
     _check_choice("--tracking", tracking, ("auto", "online", "offline", "disabled"))
     _check_choice("--split-by", split_by, ("picture", "object"))
+    if devices != "auto" and not (devices.isdecimal() and int(devices) > 0):
+        raise InvalidInputError("--devices", devices, "auto, or a number from 1")
     if threads:
         import torch
 
@@ -104,14 +108,18 @@ def _train(
         num_nodes=num_nodes,
     )
     counts = f"{len(splits.train)} train, {len(splits.val)} val, {len(splits.test)} test"
-    typer.echo(f"{counts} pictures of {', '.join(dataset.classes)}; run folder {job.out}")
+    say(f"{counts} pictures of {', '.join(dataset.classes)}; run folder {job.out}")
     if find_learn_rate:
         _find(job)
         return
     from recycle_sorter.ml.training.tracked import run_jobs
 
-    run_jobs(job, typer.echo, mode=tracking, bar=sys.stdout.isatty())  # type: ignore[arg-type]
-    typer.echo(f"next: recycle-sorter export {job.out} models/{job.out.name}")
+    run_jobs(job, say, mode=tracking, bar=sys.stdout.isatty())  # type: ignore[arg-type]
+    say(f"next: recycle-sorter export {job.out} models/{job.out.name}")
+
+
+def _silent(message: object) -> None:
+    """One of several processes speaks for all."""
 
 
 def make_splits(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -114,26 +115,34 @@ class EpochRecord(Callback):
         self._report = report
         self._line = line
         self._started_sec = time.monotonic()
+        self._rate = math.nan
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the epoch's clock."""
         self._started_sec = time.monotonic()
 
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any
+    ) -> None:
+        """Note the step's learning rate; afterwards it is the next step's, if there is one."""
+        self._rate = float(trainer.optimizers[0].param_groups[-1]["lr"])
+
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write the epoch's line, once, by the first process."""
-        if not trainer.is_global_zero or "val/accuracy" not in trainer.callback_metrics:
-            return  # ended amid an epoch
-        epoch = trainer.current_epoch
+        """Let the first process write the epoch's line, and all hear whether to stop."""
+        # Gathers over all processes, so all must ask.
         figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        figures["learn_rate"] = float(trainer.optimizers[0].param_groups[-1]["lr"])
+        stops = trainer.is_global_zero and self._write(trainer, figures)
+        trainer.should_stop |= trainer.strategy.broadcast(stops)
+
+    def _write(self, trainer: pl.Trainer, figures: dict[str, float]) -> bool:
+        epoch = trainer.current_epoch
+        figures["learn_rate"] = self._rate
         figures["seconds"] = round(time.monotonic() - self._started_sec, 2)
         rows = [row for row in read_metrics(self._path) if row["epoch"] < epoch]
         rows.append({"epoch": epoch, **{k: round(v, 6) for k, v in figures.items()}})
         partial = self._path.with_suffix(".partial")
         partial.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         partial.replace(self._path)
-        if self._report(epoch, figures):
-            trainer.should_stop = True
         weakest = min(
             (value, name.rsplit("/", 1)[1])
             for name, value in figures.items()
@@ -144,6 +153,7 @@ class EpochRecord(Callback):
             f"val {figures['val/accuracy']:.1%}, weakest {weakest[1]} {weakest[0]:.0%}, "
             f"{figures['seconds']:.0f} s"
         )
+        return self._report(epoch, figures)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One training: its run folder, its start, what it says of bad data, and when it ends."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from support.learning import CLASSES, make_job, picture, tiny_network, write_folders
+from torch import nn
+
+from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.ml.dataset.manifest import read_manifest, verify_manifest
+from recycle_sorter.ml.models.zoo import build_model, features, read_weights, stages
+from recycle_sorter.ml.training import run, run_folder
+from recycle_sorter.ml.training.callbacks import read_metrics
+from recycle_sorter.ml.training.loader import ValidationBatches
+from recycle_sorter.ml.training.probe import fit_head
+from recycle_sorter.ml.training.run import class_counts, make_batches, make_module, spec_of, train
+from recycle_sorter.vision.preprocessing import PreprocessingSpec, preprocess
+
+pytestmark = pytest.mark.ml
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_folders(tmp_path_factory.mktemp("data") / "set")
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "build_model", tiny_network)
+    monkeypatch.setattr(run_folder, "build_model", tiny_network)
+
+
+def silent(line: str) -> None:
+    """Nobody listens."""
+
+
+def test_a_run_folder_says_everything_and_is_read_back(data: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    job = make_job(data, tmp_path / "run", {"weight_decay": 0.1}, command="recycle-sorter train")
+    assert train(job, said.append) == job.out
+    assert {path.name for path in job.out.iterdir()} == {
+        "config.json", "split.csv", "manifest.json", "metrics.jsonl", "last.ckpt",
+        "untrained.safetensors", "model.safetensors",
+    }  # fmt: skip
+    config = json.loads((job.out / "config.json").read_text(encoding="utf-8"))
+    assert config["hyperparameters"]["weight_decay"] == 0.1
+    assert config["classes"] == list(CLASSES)
+    assert config["started_from"] == "random weights"
+    assert config["command"] == "recycle-sorter train"
+    assert config["split"] == {"by": "picture", "seed": 0, "train": 18, "val": 6, "test": 6}
+    assert config["minutes"] >= 0
+    assert torch.__version__.startswith(config["versions"]["torch"])
+    assert config["hardware"]["cores"] >= 1
+    loaded = run_folder.load_run(job.out)
+    assert loaded.classes == CLASSES
+    assert loaded.spec == PreprocessingSpec(32, 32)
+    assert not loaded.model.training
+    assert loaded.splits().parts() == job.splits.parts()
+    ours, start = (read_weights(job.out / f"{n}.safetensors") for n in ("model", "untrained"))
+    assert ours.keys() == start.keys()
+    assert not torch.equal(ours["fc.weight"], start["fc.weight"])
+    assert sum("epoch " in line for line in said) == 2
+    manifest = read_manifest(job.out / run_folder.MANIFEST_NAME)
+    verify_manifest(manifest, data)
+    assert {name: len(part) for name, part in manifest.parts.items()} == {
+        "train": 18, "val": 6, "test": 6,
+    }  # fmt: skip
+
+
+def test_every_epoch_is_a_line_with_the_accuracy_of_each_material(
+    data: Path, tmp_path: Path
+) -> None:
+    told: list[tuple[int, dict[str, float]]] = []
+
+    def report(epoch: int, figures: Any) -> bool:
+        told.append((epoch, dict(figures)))
+        return False
+
+    job = make_job(data, tmp_path / "run", {"epoch_qty": 3})
+    train(job, silent, report)
+    rows = read_metrics(job.out / run_folder.METRICS_NAME)
+    assert [row["epoch"] for row in rows] == [epoch for epoch, _ in told] == [0, 1, 2]
+    for row, (_, figures) in zip(rows, told, strict=True):
+        each = [row[f"val/accuracy/{name}"] for name in CLASSES]
+        assert row["val/accuracy"] == pytest.approx(sum(each) / 3, abs=1e-5)
+        assert row["val/loss"] == pytest.approx(figures["val/loss"], abs=1e-5)
+        assert row["seconds"] >= 0
+    with (job.out / run_folder.SPLIT_NAME).open(newline="", encoding="utf-8") as file:
+        parts = [line["split"] for line in csv.DictReader(file)]
+    assert {part: parts.count(part) for part in set(parts)} == {"train": 18, "val": 6, "test": 6}
+
+
+def test_val_accuracy_is_that_of_the_saved_network(data: Path, tmp_path: Path) -> None:
+    job = make_job(data, tmp_path / "run", {"learn_rate": 0.02, "epoch_qty": 4, "ema_decay": 0.5})
+    train(job, silent)
+    rows = read_metrics(job.out / run_folder.METRICS_NAME)
+    loaded = run_folder.load_run(job.out)
+    right = []
+    for one in job.splits.val:
+        image = cv2.imread(str(one.path))
+        with torch.inference_mode():
+            answer = loaded.model(torch.from_numpy(preprocess(image, loaded.spec))).argmax(1)
+        right.append(int(answer) == one.label)
+    assert rows[-1]["val/accuracy"] == pytest.approx(np.mean(right), abs=1e-5)
+
+
+def test_a_report_can_end_a_run(data: Path, tmp_path: Path) -> None:
+    job = make_job(data, tmp_path / "run", {"epoch_qty": 9})
+    train(job, silent, lambda epoch, figures: epoch == 1)
+    assert len(read_metrics(job.out / run_folder.METRICS_NAME)) == 2
+    assert (job.out / run_folder.WEIGHTS_NAME).is_file()
+
+
+@pytest.mark.parametrize("patience", [1, 2])
+def test_early_stopping_waits_and_ends(data: Path, tmp_path: Path, patience: int) -> None:
+    # Far too high a rate: val/loss is at its best after the first epochs.
+    chosen = {"epoch_qty": 30, "early_stop": patience, "learn_rate": 1.0, "schedule": "constant"}
+    job = make_job(data, tmp_path / "run", chosen)
+    train(job, silent)
+    losses = [row["val/loss"] for row in read_metrics(job.out / run_folder.METRICS_NAME)]
+    assert len(losses) < 30
+    assert len(losses) - 1 - losses.index(min(losses)) == patience
+
+
+def test_two_runs_of_one_seed_are_one_run(data: Path, tmp_path: Path) -> None:
+    chosen = {"dropout": 0.3, "transform_randaugment": 2, "mixup": 0.5}
+    jobs = [make_job(data, tmp_path / name, chosen) for name in "ab"]
+    other = make_job(data, tmp_path / "c", {**chosen, "seed": 1})
+    for job in (*jobs, other):
+        train(job, silent)
+    one, two, three = (read_weights(j.out / run_folder.WEIGHTS_NAME) for j in (*jobs, other))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert not torch.equal(one["fc.weight"], three["fc.weight"])
+
+
+@pytest.mark.parametrize("probe", [False, True])
+def test_norms_and_dropout_are_in_training_mode(
+    data: Path, tmp_path: Path, probe: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dropped = []
+
+    def watched(*args: Any) -> nn.Module:
+        network = tiny_network(*args)
+        network.fc.register_forward_pre_hook(
+            lambda module, inputs: (
+                dropped.append(float((inputs[0] == 0).float().mean())) if network.training else None
+            )
+        )
+        return network  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(run, "build_model", watched)
+    job = make_job(data, tmp_path / "run", {"probe": probe, "dropout": 0.5})
+    train(job, silent)
+    start, end = (read_weights(job.out / f"{n}.safetensors") for n in ("untrained", "model"))
+    assert not torch.equal(start["bn1.running_mean"], end["bn1.running_mean"])
+    assert int(end["bn1.num_batches_tracked"]) == 6
+    assert len(dropped) == 6
+    assert min(dropped) > 0.2
+
+
+def test_frozen_norms_keep_their_statistics_in_a_run(data: Path, tmp_path: Path) -> None:
+    job = make_job(data, tmp_path / "run", {"freeze_norms": True, "probe": True})
+    train(job, silent)
+    start, end = (read_weights(job.out / f"{n}.safetensors") for n in ("untrained", "model"))
+    assert all(torch.equal(start[name], end[name]) for name in start if "bn1" in name)
+    assert not torch.equal(start["conv1.weight"], end["conv1.weight"])
+
+
+def test_a_probe_fits_the_head_and_nothing_else(data: Path, tmp_path: Path) -> None:
+    job = make_job(data, tmp_path / "run", {"probe": True})
+    said: list[str] = []
+    spec = spec_of(job.settings)
+    module = make_module(job, spec, said.append, is_fresh=True)
+    torch.manual_seed(job.settings.seed)
+    start = tiny_network("resnet18", 3).state_dict()
+    for name, value in module.model.state_dict().items():
+        assert torch.equal(value, start[name]) == (not name.startswith("fc."))
+    assert said == ["linear probe: 100.0% of train right"]
+    # What it says is what the network does.
+    batches = make_batches(job, spec, silent)
+    module.eval()
+    with torch.inference_mode():
+        right = [
+            (module(images).argmax(1) == targets.argmax(1)).float().mean()
+            for images, targets in ValidationBatches(batches.store, 3, spec, batch_size=18)
+        ]
+    assert right == [1.0]
+
+
+def test_a_probe_is_a_probe_of_any_real_network(data: Path) -> None:
+    torch.manual_seed(0)
+    model = build_model("resnet50_thin", 3)
+    store = make_batches(make_job(data, data), PreprocessingSpec(32, 32), silent).store
+    share = fit_head(model, store, 3, PreprocessingSpec(32, 32))
+    (batch,) = ValidationBatches(store, 3, PreprocessingSpec(32, 32))
+    with torch.inference_mode():
+        answers = stages(model)[-1][0](features(model, batch.images))
+    right = (answers.argmax(1) == batch.targets.argmax(1)).float().mean()
+    assert float(right) == pytest.approx(share)
+    assert share > 0.8
+
+
+def test_only_a_linear_head_can_be_probed(data: Path) -> None:
+    model = build_model("resnet50_modnet", 3)
+    store = make_batches(make_job(data, data), PreprocessingSpec(32, 32), silent).store
+    with pytest.raises(InvalidInputError, match=r"probe: .*one linear layer"):
+        fit_head(model, store, 3, PreprocessingSpec(32, 32))
+
+
+def test_extra_pictures_are_trained_on_as_often_as_told(data: Path, tmp_path: Path) -> None:
+    extra = write_folders(tmp_path / "extra", each=2, classes=CLASSES[:2])
+    job = make_job(data, tmp_path / "run", extra=[extra], extra_repeats=3)
+    store = make_batches(job, spec_of(job.settings), silent).store
+    assert np.bincount(store.labels).tolist() == [12, 12, 6]
+    assert class_counts(job) == [12, 12, 6]
+    other = write_folders(tmp_path / "other", each=1, classes=("glass", "wood"))
+    with pytest.raises(InvalidInputError, match="wood"):
+        make_batches(make_job(data, tmp_path / "run", extra=[other]), spec_of(job.settings), silent)
+
+
+def test_whole_pictures_are_stored_as_the_node_sees_them(data: Path, tmp_path: Path) -> None:
+    spec = PreprocessingSpec(32, 32)
+    plain = make_batches(make_job(data, tmp_path, {"transform_horz": True}), spec, silent).store
+    assert {image.shape for image in plain.images} == {(32, 32, 3)}
+    cut = make_batches(make_job(data, tmp_path, {"transform_crop": 0.5}), spec, silent).store
+    assert {image.shape for image in cut.images} == {(30, 40, 3)}  # as they are on disk
+
+
+def test_items_get_other_backgrounds(data: Path, tmp_path: Path) -> None:
+    root = tmp_path / "boards"
+    for label, name in enumerate(CLASSES):
+        (root / name).mkdir(parents=True)
+        for number in range(5):
+            image = np.full((90, 120, 3), 235, np.uint8)
+            image[30:60, 30:90] = picture(label, number, 30, 60)
+            cv2.imwrite(str(root / name / f"{number}.png"), image)
+    job = make_job(root, tmp_path / "run", {"transform_background": 1.0}, backgrounds=[data])
+    said: list[str] = []
+    batches = make_batches(job, spec_of(job.settings), said.append)
+    assert said == ["found the item on its board in 9 of 9 pictures"]
+    assert len(batches.others) == 30
+    # The white is gone from nearly all of them.
+    white = [
+        float((image > 1.8).all(0).float().mean()) for batch in batches for image in batch.images
+    ]
+    assert np.median(white) < 0.1
+
+
+def spoil(folder: Path, count: int) -> None:
+    for path in sorted(folder.iterdir())[:count]:
+        path.write_bytes(b"no picture")
+
+
+def test_unreadable_pictures_are_told_and_left_out(tmp_path: Path) -> None:
+    root = write_folders(tmp_path / "set")
+    spoil(root / "glass", 2)
+    said: list[str] = []
+    train(make_job(root, tmp_path / "run", {"epoch_qty": 1}), said.append)
+    assert any("unreadable" in line and "glass/" in line for line in said)
+    assert (tmp_path / "run" / run_folder.WEIGHTS_NAME).is_file()
+
+
+def test_a_class_of_unreadable_pictures_is_an_error(tmp_path: Path) -> None:
+    root = write_folders(tmp_path / "set")
+    spoil(root / "metal", 99)
+    with pytest.raises(InvalidInputError, match=r"data: metal: .*readable training picture"):
+        train(make_job(root, tmp_path / "run"), silent)
+
+
+def test_nothing_readable_is_an_error(tmp_path: Path) -> None:
+    root = write_folders(tmp_path / "set")
+    for name in CLASSES:
+        spoil(root / name, 99)
+    with pytest.raises(InvalidInputError, match=r"data: .*at least one readable picture"):
+        train(make_job(root, tmp_path / "run"), silent)
+
+
+def test_a_folder_that_is_no_run_says_so(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match=r"run: .*a run folder with config.json"):
+        run_folder.load_run(tmp_path)
+    (tmp_path / "config.json").write_text("[]", encoding="utf-8")
+    with pytest.raises(InvalidInputError, match="a JSON object"):
+        run_folder.load_run(tmp_path)
+    (tmp_path / "config.json").write_text("{", encoding="utf-8")
+    with pytest.raises(InvalidInputError, match=r"a run folder with config.json"):
+        run_folder.load_run(tmp_path)
+
+
+def test_a_line_that_a_kill_cut_short_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"epoch": 0, "val/loss": 1.5}\n{"epoch": 1, "val', encoding="utf-8")
+    assert read_metrics(path) == [{"epoch": 0, "val/loss": 1.5}]
+    assert read_metrics(tmp_path / "missing.jsonl") == []
