@@ -15,7 +15,7 @@ from typing import Final
 from recycle_sorter.core.errors import InvalidInputError
 
 PACKAGE: Final = "recycle_sorter"
-_SHIPPED_MODEL: Final = "models/resnet18"
+_SHIPPED_MODEL: Final = "models/resnet50_thin"
 
 
 def share_roots() -> Iterator[Path]:

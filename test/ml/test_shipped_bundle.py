@@ -59,13 +59,13 @@ def test_it_is_whole_and_under_fifty_megabytes() -> None:
 @pytest.mark.parametrize(
     ("engine_name", "precision"), [("onnxruntime", "fp32"), ("openvino", "auto")]
 )
-def test_at_least_four_of_five_photographs_are_right(
+def test_photographs_are_right_material_by_material(
     val: PictureStore, engine_name: str, precision: str
 ) -> None:
     figures = _figures(val, engine_name, precision)
     assert figures.n == 328
-    assert figures.accuracy >= 0.80
-    assert np.mean(list(figures.recall.values())) >= 0.75
+    assert figures.accuracy >= 0.88
+    assert min(figures.recall.values()) >= 0.80
 
 
 @needs_trashnet
