@@ -12,16 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recycle_sorter.ml.dataset.store import PictureStore
+from support.pictures import picture
+
+__all__ = ["CLASSES", "make_job", "make_store", "picture", "scene", "tiny_network", "write_folders"]
 
 CLASSES = ("glass", "metal", "paper")
-
-
-def picture(label: int, seed: int, height: int = 30, width: int = 40) -> NDArray[np.uint8]:
-    """A noisy BGR picture whose hue tells its class."""
-    hsv = np.full((height, width, 3), (label * 50 % 180, 200, 180), np.uint8)
-    colour = cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR).astype(np.float64)
-    noise = np.random.default_rng(seed).normal(0, 12, colour.shape)
-    return (colour + noise).clip(0, 255).astype(np.uint8)
 
 
 def scene(seed: int, height: int = 48, width: int = 64) -> NDArray[np.uint8]:

@@ -94,6 +94,7 @@ def test_every_epoch_is_a_line_with_the_accuracy_of_each_material(
         assert row["val/accuracy"] == pytest.approx(sum(each) / 3, abs=1e-5)
         assert row["val/loss"] == pytest.approx(figures["val/loss"], abs=1e-5)
         assert row["seconds"] >= 0
+    assert rows[-1]["learn_rate"] < 1e-5 < rows[0]["learn_rate"]  # that of the epoch's last step
     with (job.out / run_folder.SPLIT_NAME).open(newline="", encoding="utf-8") as file:
         parts = [line["split"] for line in csv.DictReader(file)]
     assert {part: parts.count(part) for part in set(parts)} == {"train": 18, "val": 6, "test": 6}

@@ -173,7 +173,8 @@ def make_trial(job: TrainingJob, metric: str, say: Say, *, mode: Mode = "auto") 
 
     def trial(hyperparameters: dict[str, Any], told: Any) -> float:
         settings = Hyperparameters.from_mapping({**asdict(job.settings), **hyperparameters})
-        own = replace(job, out=told.folder, settings=settings)
+        # One process a trial: Lightning would start the sweep itself again for each of several.
+        own = replace(job, out=told.folder, settings=settings, devices="1", num_nodes=1)
         values: list[float] = []
 
         def report(epoch: int, figures: Mapping[str, float]) -> bool:
