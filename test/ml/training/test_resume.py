@@ -31,10 +31,12 @@ STEPS = 3  # an epoch: 18 pictures, six a batch
 CHILD = """
 import os, signal, sys
 from pathlib import Path
+import torch
 from support.learning import make_job, tiny_network
 from recycle_sorter.ml.training import run
 
-data, out, steps, settings = sys.argv[1:]
+data, out, steps, settings, threads = sys.argv[1:]
+torch.set_num_threads(int(threads))
 calls = 0
 
 def build(*args):
@@ -134,7 +136,9 @@ def test_a_run_killed_three_times_ends_alike(data: Path, whole: Path, tmp_path: 
 
 def test_a_process_that_was_really_killed_goes_on(data: Path, whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    words = [str(data), str(out), str(STEPS + 2), repr(STATEFUL)]
+    # Sums depend on the number of threads, which an earlier test may have set in this process.
+    threads = str(torch.get_num_threads())
+    words = [str(data), str(out), str(STEPS + 2), repr(STATEFUL), threads]
     done = subprocess.run(
         [sys.executable, "-c", CHILD, *words],
         cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False,
