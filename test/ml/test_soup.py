@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.core.errors import InvalidInputError, ModelError
 from recycle_sorter.ml.models.zoo import build_model
 from recycle_sorter.ml.training import run_folder
 from recycle_sorter.ml.training.soup import make_soup
@@ -79,3 +79,9 @@ def test_one_run_and_an_old_folder_are_refused(tmp_path: Path) -> None:
         make_soup(runs[:1], tmp_path / "soup")
     with pytest.raises(InvalidInputError, match="new folder"):
         make_soup(runs, runs[0])
+
+
+def test_a_run_with_a_head_for_other_classes_is_refused(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "1", 1, classes=["glass", "metal", "paper"])
+    with pytest.raises(ModelError, match="3 classes"):
+        run_folder.load_run(run)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from recycle_sorter.cli.progress import bar_on
 from recycle_sorter.core.errors import InvalidInputError, ModelError
 
 if TYPE_CHECKING:
@@ -178,10 +178,7 @@ def _progress(total: int) -> Iterator[Callable[[int], None] | None]:
     if not console.is_terminal or not sys.stderr.isatty():
         yield None
         return
-    columns = (
-        TextColumn("evaluating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=console, transient=True) as progress:
+    with bar_on(console, transient=True) as progress:
         task = progress.add_task("evaluating", total=total)
         yield lambda done: progress.update(task, completed=done)
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recycle_sorter.cli.progress import bar_on
+
 if TYPE_CHECKING:
     from recycle_sorter.sources.pictures import Picture
 
@@ -119,23 +121,10 @@ def _report_skipped(skipped: list[tuple[Path, str]]) -> None:
 def _progress(total: int) -> Iterator[Callable[[int], None]]:
     """Yields what takes the number of items done: a bar on a terminal, lines in a pipe."""
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
 
     console = Console(stderr=True)
     if console.is_terminal:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=console) as bar:
+        with bar_on(console) as bar:
             task = bar.add_task("items", total=total)
             yield lambda done: bar.update(task, completed=done)
         return

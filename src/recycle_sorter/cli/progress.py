@@ -5,17 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
 
 # Plain progress lines for a whole run in a pipe.
 _PLAIN_LINES = 10
 
 
-@contextmanager
-def count_pictures(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Yields what takes pictures done and of how many: a bar on a terminal, lines in a pipe."""
-    from rich.console import Console
+def bar_on(console: Console, *, transient: bool = False) -> Progress:
+    """Returns a bar with what is done, how many of how many, and the time left."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -24,15 +27,23 @@ def count_pictures(what: str) -> Iterator[Callable[[int, int], None]]:
         TimeRemainingColumn,
     )
 
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=console, transient=transient)
+
+
+@contextmanager
+def count_pictures(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Yields what takes pictures done and of how many: a bar on a terminal, lines in a pipe."""
+    from rich.console import Console
+
     console = Console(stderr=True)
     if console.is_terminal:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=console, transient=True) as bar:
+        with bar_on(console, transient=True) as bar:
             task = bar.add_task(what, total=None)
             yield lambda done, total: bar.update(task, completed=done, total=total)
         return

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from recycle_sorter.cli.progress import bar_on
 from recycle_sorter.core.errors import InvalidInputError, SorterError
 from recycle_sorter.core.materials import MATERIALS
 
@@ -113,13 +113,7 @@ def _run(jobs: Sequence[Job], processes: int, console: Console) -> None:
         for number, name in enumerate(generate.run(jobs, processes), start=1):
             console.print(f"{number}/{len(jobs)} {name}", markup=False)
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
+    with bar_on(console) as progress:
         task = progress.add_task("rendering", total=len(jobs))
         for name in generate.run(jobs, processes):
             progress.update(task, advance=1, description=name)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.inference.manifest import sha256_of
 
 RAW_DATA = "raw_data"
 SPLIT_DATA = "split_data"
@@ -24,7 +25,6 @@ MODEL = "model"
 # W&B takes no other names.
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +75,6 @@ class Manifest:
     def size(self) -> int:
         """Bytes of all files."""
         return sum(entry.size for entry in self.files)
-
-
-def sha256_of(path: Path) -> str:
-    """Returns the sha256 of a file, hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def checksums(files: Sequence[FileEntry]) -> str:

@@ -21,11 +21,11 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.inference.manifest import sha256_of
 from recycle_sorter.ml.artifacts import (
     ArtifactRef,
     Manifest,
     replace_text,
-    sha256_of,
     write_manifest,
 )
 

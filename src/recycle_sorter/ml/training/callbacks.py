@@ -14,6 +14,8 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback, Checkpoint, EMAWeightAveraging
 
+from recycle_sorter.ml.artifacts import replace_text
+
 EpochReport = Callable[[int, Mapping[str, float]], bool]
 
 
@@ -140,9 +142,7 @@ class EpochRecord(Callback):
         figures["seconds"] = round(time.monotonic() - self._started_sec, 2)
         rows = [row for row in read_metrics(self._path) if row["epoch"] < epoch]
         rows.append({"epoch": epoch, **{k: round(v, 6) for k, v in figures.items()}})
-        partial = self._path.with_suffix(".partial")
-        partial.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        partial.replace(self._path)
+        replace_text(self._path, "".join(json.dumps(row) + "\n" for row in rows))
         weakest = min(
             (value, name.rsplit("/", 1)[1])
             for name, value in figures.items()

@@ -65,8 +65,6 @@ class Classifier(pl.LightningModule):
         self.val_accuracy = MulticlassAccuracy(classes, average="micro")
         self.val_recall = MulticlassAccuracy(classes, average="none")
         _freeze(model, settings)
-        # The Trainer would read it from the checkpointed hyperparameters otherwise.
-        self.learn_rate = settings.learn_rate
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits ``[N, classes]`` for ``[N, 3, H, W]``."""
@@ -135,7 +133,7 @@ class Classifier(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """AdamW with a learning rate a stage, and the schedule by step."""
         settings = self.settings
-        optimizer = torch.optim.AdamW(_groups(self.model, settings, self.learn_rate))
+        optimizer = torch.optim.AdamW(_groups(self.model, settings))
         if settings.schedule == "constant":
             return optimizer
         steps = max(2, int(self.trainer.estimated_stepping_batches))
@@ -172,13 +170,13 @@ def _freeze(model: nn.Module, settings: Hyperparameters) -> None:
                 module.requires_grad_(False)
 
 
-def _groups(model: nn.Module, settings: Hyperparameters, rate: float) -> list[dict[str, Any]]:
+def _groups(model: nn.Module, settings: Hyperparameters) -> list[dict[str, Any]]:
     """Split the weights by stage (its learning rate) and kind (matrices decay, vectors do not)."""
     groups = []
     layers = stages(model)
     for index, modules in enumerate(layers):
         weights = [p for module in modules for p in module.parameters() if p.requires_grad]
-        own = rate * settings.layer_decay ** (len(layers) - 1 - index)
+        own = settings.learn_rate * settings.layer_decay ** (len(layers) - 1 - index)
         for matrices, decay in ((True, settings.weight_decay), (False, 0.0)):
             chosen = [p for p in weights if (p.ndim > 1) == matrices]
             if chosen:

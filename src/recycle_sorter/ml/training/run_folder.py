@@ -14,10 +14,11 @@ from typing import Any, Final, cast
 
 from torch import nn
 
-from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.core.errors import InvalidInputError, ModelError
+from recycle_sorter.ml.artifacts import replace_text
 from recycle_sorter.ml.dataset.records import read_dataset
 from recycle_sorter.ml.dataset.splits import Splits, read_split_file
-from recycle_sorter.ml.models.zoo import build_model
+from recycle_sorter.ml.models.zoo import build_model, read_weights
 from recycle_sorter.vision.preprocessing import PreprocessingSpec
 
 CONFIG_NAME: Final = "config.json"
@@ -92,16 +93,23 @@ def load_run(folder: Path) -> TrainedRun:
             "call the same train command again; it goes on where it stopped",
         )  # fmt: skip
     classes = tuple(config["classes"])
-    model = build_model(config["architecture"], len(classes), weights)
+    model = build_model(config["architecture"], len(classes))
+    # A run's own weights, head included: a fresh one in its place would answer at random.
+    try:
+        model.load_state_dict(read_weights(weights))
+    except RuntimeError as error:
+        raise ModelError(
+            f"{weights}: not the weights of {config['architecture']} for {len(classes)} classes: "
+            f"{error}. Fix: train again, or restore {CONFIG_NAME}"
+        ) from error
     spec = PreprocessingSpec.from_dict(config["preprocessing"])
     return TrainedRun(folder, model.eval(), classes, spec, config)
 
 
 def write_config(folder: Path, config: dict[str, Any]) -> None:
     """Write ``config.json``, whole or not at all."""
-    partial = folder / (CONFIG_NAME + ".partial")
-    partial.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(folder / CONFIG_NAME)
+    text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
+    replace_text(folder / CONFIG_NAME, text)
 
 
 def write_weights(model: nn.Module, path: Path) -> None:
