@@ -80,6 +80,8 @@ class Reason(IntEnum):
     TOO_FEW_FRAMES = 3
     UNKNOWN_MATERIAL = 4
     DISABLED = 5
+    OVERLAPPING = 6
+    COST = 7
 
 
 @dataclass(frozen=True, slots=True)
