@@ -7,15 +7,21 @@ Takes plain mappings; reading YAML is ``recycle_sorter.config_files``' work.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.core.fields import mapping as _mapping
+from recycle_sorter.core.fields import need as _need
+from recycle_sorter.core.fields import number as _number
+from recycle_sorter.core.fields import only as _only
+from recycle_sorter.core.fields import sequence as _list
+from recycle_sorter.core.fields import text as _text
 from recycle_sorter.core.routing import BinSpec, DiverterSpec, MaterialRule, Routing
 
 _Named = TypeVar("_Named", DiverterSpec, BinSpec)
 
-_TOP_KEYS = {"diverters", "bins", "materials", "reject_bin", "defaults"}
+TOP_KEYS = {"diverters", "bins", "materials", "reject_bin", "defaults"}
 _DIVERTER_KEYS = {
     "name", "home_rad", "min_rad", "max_rad", "stroke_sec", "dwell_sec", "delay_sec",
 }  # fmt: skip
@@ -39,7 +45,7 @@ def parse_routing(data: object) -> Routing:
         InvalidInputError: Naming the first faulty key, what was expected, and the fix.
     """
     top = _mapping(data, "routing")
-    _only(top, _TOP_KEYS, "")
+    _only(top, TOP_KEYS, "")
     diverters = _unique(
         [_diverter(d, f"diverters[{i}]") for i, d in enumerate(_list(top, "diverters"))],
         "diverters",
@@ -148,54 +154,6 @@ def _bin_name(value: object, where: str, bins: Mapping[str, BinSpec]) -> str:
             where, value, f"one of `bins` ({', '.join(bins)})", "add the bin or correct the name"
         )
     return value
-
-
-def _mapping(value: object, where: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise InvalidInputError(where, value, "a mapping (key: value)")
-    return value
-
-
-def _list(top: Mapping[str, Any], key: str) -> Sequence[object]:
-    value = _need(top, key, "")
-    if isinstance(value, str | bytes) or not isinstance(value, Sequence):
-        raise InvalidInputError(key, value, "a list")
-    return value
-
-
-def _need(entry: Mapping[str, Any], key: str, prefix: str) -> Any:
-    if key not in entry:
-        raise InvalidInputError(f"{prefix}{key}", "nothing", "a value", f"add the key `{key}`")
-    return entry[key]
-
-
-def _only(entry: Mapping[str, Any], known: set[str], prefix: str) -> None:
-    for key in entry:
-        if key not in known:
-            expected = f"one of the keys {', '.join(sorted(known))}"
-            shown = key if isinstance(key, str) and key.strip() else repr(key)
-            raise InvalidInputError(f"{prefix}{shown}", entry[key], expected, "remove it")
-
-
-def _text(entry: Mapping[str, Any], key: str, where: str) -> str:
-    value = _need(entry, key, f"{where}.")
-    if not isinstance(value, str) or not value.strip():
-        raise InvalidInputError(f"{where}.{key}", value, "a name")
-    return value
-
-
-def _number(
-    entry: Mapping[str, Any],
-    key: str,
-    where: str,
-    low: float,
-    high: float,
-    default: float | None = None,
-) -> float:
-    value = entry.get(key, default) if default is not None else _need(entry, key, f"{where}.")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise InvalidInputError(f"{where}.{key}", value, f"a number from {low:g} to {high:g}")
-    return float(value)
 
 
 def _unique(entries: list[_Named], where: str) -> dict[str, _Named]:
