@@ -61,6 +61,10 @@ def _train(
         list[Path] | None,
         typer.Option(help="Any pictures to put items in front of; repeatable."),
     ] = None,
+    unlabelled: Annotated[
+        list[Path] | None,
+        typer.Option(help="Any pictures, to learn the teacher's answers on; repeatable."),
+    ] = None,
     find_learn_rate: Annotated[
         bool, typer.Option("--find-learn-rate", help="Only suggest a learning rate, with a plot.")
     ] = False,
@@ -103,6 +107,7 @@ def _train(
         extra=extra or [],
         extra_repeats=extra_repeats,
         backgrounds=backgrounds or [],
+        unlabelled=unlabelled or [],
         command=shlex.join(["recycle-sorter", *sys.argv[1:]]),
         devices=devices,
         num_nodes=num_nodes,

@@ -104,9 +104,10 @@ def sources_of(run: TrainedRun, splits: Splits, measured: Sequence[Path]) -> lis
         for folder in map(Path, names):
             here = read_dataset(folder, run.classes).pictures if folder.exists() else None
             found.append(_labelled(uses, folder, here, run.classes))
-    for folder in map(Path, run.config.get("backgrounds", ())):
-        count = len(read_unlabelled(folder)) if folder.exists() else None
-        found.append(Source("backgrounds", short_name(folder), data_credit(folder), count, {}))
+    for use, key in (("backgrounds", "backgrounds"), ("teacher's answers only", "unlabelled")):
+        for folder in map(Path, run.config.get(key, ())):
+            count = len(read_unlabelled(folder)) if folder.exists() else None
+            found.append(Source(use, short_name(folder), data_credit(folder), count, {}))
     return found
 
 

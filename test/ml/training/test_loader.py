@@ -214,6 +214,19 @@ def test_unlabelled_pictures_have_no_target() -> None:
             assert float(target.sum()) == float(picture % 2)
 
 
+def test_an_epoch_takes_some_of_the_unlabelled_pictures_and_the_next_one_others() -> None:
+    store = marked_store(24)
+    labels = store.labels.copy()
+    labels[4:] = UNLABELLED
+    batches = batches_of(PictureStore(store.images, labels, store.names), unlabelled_qty=8)
+    epochs = [
+        {p for batch in batches_at(batches, e) for p in shown(iter([batch]))[0]} for e in (0, 1)
+    ]
+    assert [len(batches), *map(len, epochs)] == [3, 12, 12]
+    assert all({0, 1, 2, 3} <= epoch for epoch in epochs)  # the labelled ones come every time
+    assert epochs[0] != epochs[1]
+
+
 def test_rare_classes_are_shown_up_to_half_as_often() -> None:
     labels = np.array([0] * 12 + [1] * 5 + [2] * 2 + [UNLABELLED])
     order = shown_order(labels, repeat_rare=True)

@@ -20,6 +20,7 @@ from recycle_sorter.ml.dataset.manifest import read_manifest, verify_manifest
 from recycle_sorter.ml.models.zoo import build_model, features, read_weights, stages
 from recycle_sorter.ml.training import run, run_folder
 from recycle_sorter.ml.training.callbacks import read_metrics
+from recycle_sorter.ml.training.job import training_pictures
 from recycle_sorter.ml.training.loader import ValidationBatches
 from recycle_sorter.ml.training.probe import fit_head
 from recycle_sorter.ml.training.run import class_counts, make_batches, make_module, spec_of, train
@@ -234,6 +235,21 @@ def test_whole_pictures_are_stored_as_the_node_sees_them(data: Path, tmp_path: P
     assert {image.shape for image in plain.images} == {(32, 32, 3)}
     cut = make_batches(make_job(data, tmp_path, {"transform_crop": 0.5}), spec, silent).store
     assert {image.shape for image in cut.images} == {(30, 40, 3)}  # as they are on disk
+
+
+def test_unlabelled_pictures_need_a_teacher(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match=r"--unlabelled: .*expected a teacher"):
+        make_job(data, tmp_path / "run", unlabelled=[data])
+
+
+def test_unlabelled_pictures_are_shown_beside_the_labelled_ones(data: Path, tmp_path: Path) -> None:
+    job = make_job(data, tmp_path / "run", {"teacher": "any"}, unlabelled=[data])
+    labelled = len(training_pictures(job))
+    batches = make_batches(job, spec_of(job.settings), silent)
+    assert len(batches.store) == labelled + 30
+    targets = torch.cat([batch.targets for batch in batches])
+    assert int(targets.sum()) <= labelled < len(targets)
+    assert class_counts(job) == [labelled // 3] * 3  # what is not labelled weighs nothing
 
 
 def test_items_get_other_backgrounds(data: Path, tmp_path: Path) -> None:

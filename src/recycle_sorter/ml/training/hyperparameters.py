@@ -73,6 +73,7 @@ class Hyperparameters:
     early_stop: int = _set(0, "Epochs without a better val/loss before it ends; 0: never.", low=0)
     distill_weight: float = _set(0.5, "Share of the teacher in the loss.", low=0.0, high=1.0)
     distill_softness: float = _set(2.0, "Temperature of the soft answers.", low=0.1, high=20.0)
+    unlabelled_qty: int = _set(0, "Unlabelled pictures an epoch, others each time; 0: all.", low=0, high=10**7)  # noqa: E501  # fmt: skip
     size_px: int = _set(192, "Side of the square input.", low=_SIZE_MIN_PX, high=1024)
     first_size_px: int = _set(
         0, "Side in the first two thirds of the epochs; 0: size_px throughout.", low=0, high=1024

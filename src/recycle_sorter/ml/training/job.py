@@ -33,6 +33,7 @@ class TrainingJob:
         extra: Class folders of more training pictures, such as renderings.
         extra_repeats: How often each of those is shown in an epoch.
         backgrounds: Folders of any pictures to put items in front of.
+        unlabelled: Folders of any pictures, on which only the teacher's answers are learned.
         command: The command line, for the record.
         devices: Lightning's ``devices``.
         num_nodes: Lightning's ``num_nodes``.
@@ -48,12 +49,20 @@ class TrainingJob:
     extra: Sequence[Path] = ()
     extra_repeats: int = 1
     backgrounds: Sequence[Path] = ()
+    unlabelled: Sequence[Path] = ()
     command: str = ""
     devices: str = "auto"
     num_nodes: int = 1
     checkpoint_every_sec: float = 120.0
     stop_after_steps: int = -1
     details: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.unlabelled and not self.settings.teacher:
+            raise InvalidInputError(
+                "--unlabelled", [str(folder) for folder in self.unlabelled],
+                "a teacher, whose answers are all there is to learn from them", "add --teacher",
+            )  # fmt: skip
 
 
 def spec_of(settings: Hyperparameters) -> PreprocessingSpec:
@@ -103,7 +112,7 @@ def _check_same(job: TrainingJob) -> None:
     ours = asdict(job.settings)
     other = sorted(name for name in ours if theirs.get(name) != ours[name])
     if not other:
-        other = [name for name, value in _material(job).items() if former.get(name) != value]
+        other = [name for name, value in _material(job).items() if former.get(name, []) != value]
     if not other:
         written = (job.out / run_folder.SPLIT_NAME).read_bytes()
         fresh = job.out / (run_folder.SPLIT_NAME + ".partial")
@@ -124,6 +133,7 @@ def _material(job: TrainingJob) -> dict[str, Any]:
         "extra": [str(folder) for folder in job.extra],
         "extra_repeats": job.extra_repeats,
         "backgrounds": [str(folder) for folder in job.backgrounds],
+        "unlabelled": [str(folder) for folder in job.unlabelled],
     }
 
 

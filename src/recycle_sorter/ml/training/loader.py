@@ -78,13 +78,18 @@ class TrainingBatches:
     def __post_init__(self) -> None:
         if self.masks and len(self.masks) != len(self.store):
             raise InvalidInputError("masks", len(self.masks), f"{len(self.store)}, one a picture")
-        self._shown = shown_order(self.store.labels, repeat_rare=self.settings.repeat_rare)
+        shown = shown_order(self.store.labels, repeat_rare=self.settings.repeat_rare)
+        is_unlabelled = self.store.labels[shown] == UNLABELLED
+        self._shown, self._unlabelled = shown[~is_unlabelled], shown[is_unlabelled]
+        self._unlabelled_qty = len(self._unlabelled)
+        if self.settings.unlabelled_qty:
+            self._unlabelled_qty = min(self._unlabelled_qty, self.settings.unlabelled_qty)
         self._epoch = 0
         self._step = 0
 
     def __len__(self) -> int:
         """Return the steps of an epoch in this process."""
-        each = len(self._shown) // self.world if self.world > 1 else len(self._shown)
+        each = (len(self._shown) + self._unlabelled_qty) // self.world
         full, rest = divmod(each, self.settings.batch_size)
         # Batch normalisation cannot learn from a lone picture.
         return max(1, full + (rest > 1))
@@ -101,6 +106,9 @@ class TrainingBatches:
         epoch, steps = self._epoch, len(self)
         rng = np.random.default_rng([self.settings.seed, epoch])
         order = rng.permutation(self._shown)
+        if self._unlabelled_qty:
+            others = rng.choice(self._unlabelled, self._unlabelled_qty, replace=False)
+            order = rng.permutation(np.concatenate([order, others]))
         if self.world > 1:  # every process gets as many, so that none waits for the others
             order = order[: len(order) // self.world * self.world][self.rank :: self.world]
         size = self.settings.batch_size

@@ -61,6 +61,7 @@ def make_batches(job: TrainingJob, spec: PreprocessingSpec, say: Say) -> Trainin
     """Decode the training pictures, find their items, and return the batches."""
     settings = job.settings
     pictures = training_pictures(job)
+    pictures += [one for folder in job.unlabelled for one in read_unlabelled(folder)]
     if keeps_places(settings):
         store = PictureStore.load(pictures, report=say, spec=spec)
     else:
