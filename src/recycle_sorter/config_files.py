@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from recycle_sorter.core.belt.layout import Layout
+from recycle_sorter.core.belt.layout_file import parse_layout
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.routing import Routing
 from recycle_sorter.core.routing_file import parse_routing
@@ -87,6 +90,21 @@ def load_routing(path: str | Path) -> Routing:
         InvalidInputError: Naming the faulty key.
     """
     return parse_routing(load_yaml(path))
+
+
+def load_layout(path: str | Path) -> Layout:
+    """Reads and checks a belt's layout (see ``config/belt.yaml``).
+
+    A relative path of a calibration starts at the file's folder.
+
+    Raises:
+        InvalidInputError: Naming the faulty key.
+    """
+    layout = parse_layout(load_yaml(path))
+    if not layout.camera.calibration:
+        return layout
+    calibration = Path(path).expanduser().parent / Path(layout.camera.calibration).expanduser()
+    return replace(layout, camera=replace(layout.camera, calibration=str(calibration)))
 
 
 def _read(path: str | Path) -> str:
