@@ -28,6 +28,7 @@ class Detection:
         is_touching: Whether it touches or overlaps another item, as far as the picture tells.
         probabilities: Calibrated, in the order of the observation's materials, each 0 to 1, sum 1;
             empty if it was not classified in this picture.
+        along_m: Where its outline starts and ends along the belt, ``x_m`` from lowest to highest.
     """
 
     box_px: tuple[int, int, int, int]
@@ -37,6 +38,7 @@ class Detection:
     is_whole: bool = True
     is_touching: bool = False
     probabilities: tuple[float, ...] = ()
+    along_m: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
