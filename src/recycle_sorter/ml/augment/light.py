@@ -47,9 +47,9 @@ def coloured_light(image: Image, rng: np.random.Generator) -> Image:
     linear = (np.arange(256, dtype=np.float32) / 255.0) ** 2.2
     scene = linear[image]
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    light = np.full((height, width, 3), rng.uniform(0.01, 0.25), dtype=np.float32)
+    light = np.full((height, width, 3), rng.uniform(0.0, 0.2), dtype=np.float32)
     for _ in range(int(rng.integers(1, 3))):
-        hue, saturation = rng.uniform(0, 180), 255 * rng.uniform(0.1, 1.0)
+        hue, saturation = rng.uniform(0, 180), 255 * rng.uniform(0.1, 1.0) ** 0.6
         hsv = np.array([[[hue, saturation, 255]]]).astype(np.uint8)
         colour = cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)[0, 0].astype(np.float32) / 255.0
         colour = np.maximum(colour**2.2, 0.03)
@@ -59,8 +59,10 @@ def coloured_light(image: Image, rng: np.random.Generator) -> Image:
         light += fall[..., None] * colour * rng.uniform(0.4, 1.0)
     lit = scene * light
     bright = float(np.quantile(lit, 0.98)) + 1e-4
-    exposed = np.clip(lit * (rng.uniform(0.12, 1.1) / bright), 0, 1) ** (1 / 2.2)
-    noise = rng.standard_normal(image.shape, dtype=np.float32) * rng.uniform(0.0, 0.04)
+    # Down to a thirtieth: a camera at its longest exposure still finds a chute dark.
+    exposure = math.exp(rng.uniform(math.log(0.03), math.log(1.1)))
+    exposed = np.clip(lit * (exposure / bright), 0, 1) ** (1 / 2.2)
+    noise = rng.standard_normal(image.shape, dtype=np.float32) * rng.uniform(0.0, 0.05)
     return np.clip((exposed + noise) * 255.0, 0, 255).astype(np.uint8)
 
 
