@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from recycle_sorter.core.diverters import DiverterSnapshot
 from recycle_sorter.core.types import PlannedCommand, SortDecision
 
 
@@ -169,16 +170,22 @@ class LineEvents:
 
     Attributes:
         decisions: Items decided by it.
-        commands: Commands executed by it.
+        items: What was tracked of each of them, in the same order.
+        commands: Commands executed by it; ``fire_ns`` is when each was due, steady clock.
         records: Items that ended.
+        states: Diverters whose state changed.
     """
 
     decisions: list[SortDecision] = field(default_factory=list)
+    items: list[TrackedItem] = field(default_factory=list)
     commands: list[PlannedCommand] = field(default_factory=list)
     records: list[ItemRecord] = field(default_factory=list)
+    states: list[DiverterSnapshot] = field(default_factory=list)
 
     def extend(self, more: LineEvents) -> None:
         """Appends what another call led to."""
         self.decisions += more.decisions
+        self.items += more.items
         self.commands += more.commands
         self.records += more.records
+        self.states += more.states
