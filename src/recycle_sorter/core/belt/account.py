@@ -142,6 +142,7 @@ class BeltAccount:
             crops=decided.crops if decided else (),
             centre=decided.centre if decided else None,
             error_m=self._errors_m.get(decision.item_id) if decision else None,
+            s_m=decided.place.s_m if decided else truth.s_m if truth else 0.0,
         )
 
     def summary(self, **more: Any) -> dict[str, Any]:

@@ -51,6 +51,7 @@ class JudgedItem:
         crops: What each picture said, by material.
         centre: Which of ``crops`` showed it nearest the view's middle.
         error_m: True less planned place when its diverter was set for it, metres.
+        s_m: Place along the belt, as decided, or as it truly is if it was missed, metres.
     """
 
     truth: TrueItem | None
@@ -62,6 +63,7 @@ class JudgedItem:
     crops: tuple[Mapping[str, float], ...] = ()
     centre: int | None = None
     error_m: float | None = None
+    s_m: float = 0.0
 
     @property
     def is_counted(self) -> bool:
