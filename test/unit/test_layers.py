@@ -2,8 +2,9 @@
 """The architecture: arrows point down only, and each layer imports no more than it may.
 
 ``core`` <- root modules, ``vision``, ``drivers`` <- ``sources``, ``inference``, ``render``,
-``twin`` <- ``belt_run`` <- ``ros``, ``ml`` <- ``cli``. Folders on one level do not import each other. The first half reads the
-code; the second imports each layer in a fresh interpreter and looks at ``sys.modules``.
+``twin`` <- ``belt_run`` <- ``ros``, ``ml`` <- ``cli``. Folders on one level do not import each
+other. The first half reads the code; the second imports each layer in a fresh interpreter and looks
+at ``sys.modules``.
 """
 
 from __future__ import annotations
