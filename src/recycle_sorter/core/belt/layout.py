@@ -67,7 +67,8 @@ class DiverterPlace:
     Attributes:
         name: As in ``Routing.diverters``.
         position_m: Where an item's centre lies when the diverter must be in position, metres.
-        lead_sec: How long before that its command is issued, seconds; at least its stroke.
+        lead_sec: How long before that its command is issued, seconds; at least its stroke
+            and the layout's tolerance, so that it is in position even if late within that.
         stroke_sec: From one end of its reach to the other, seconds.
         dwell_sec: How long it stays out, seconds.
     """

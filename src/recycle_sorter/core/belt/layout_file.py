@@ -72,7 +72,7 @@ def parse_layout(data: object) -> Layout:
             "items must be seen before they are decided",
         )
     places = tuple(
-        _place(entry, f"diverters[{i}]", routing)
+        _place(entry, f"diverters[{i}]", routing, tolerance_sec)
         for i, entry in enumerate(sequence(top, "diverters"))
     )
     _check_places(places, line_m, speed.max_m_per_sec, reserve_sec)
@@ -185,23 +185,24 @@ def _conflict(top: Mapping[str, Any], routing: Routing) -> ConflictRule:
     )
 
 
-def _place(data: object, where: str, routing: Routing) -> DiverterPlace:
+def _place(data: object, where: str, routing: Routing, tolerance_sec: float) -> DiverterPlace:
     entry = mapping(data, where)
     spec = routing.diverters[entry["name"]]
     lead_sec = number(entry, "lead_sec", where, 0.0, 60.0)
-    if lead_sec < spec.stroke_sec:
+    least_sec = spec.stroke_sec + tolerance_sec
+    if lead_sec < least_sec:
         raise InvalidInputError(
             f"{where}.lead_sec",
             lead_sec,
-            f"at least its stroke_sec ({spec.stroke_sec:g})",
-            "or the diverter is still on its way when the item arrives",
+            f"at least stroke_sec + tolerance_sec ({least_sec:g})",
+            "or the diverter may still be on its way when the item arrives",
         )
     if lead_sec > spec.stroke_sec + spec.dwell_sec:
         raise InvalidInputError(
             f"{where}.lead_sec",
             lead_sec,
             f"at most stroke_sec + dwell_sec ({spec.stroke_sec + spec.dwell_sec:g})",
-            "or the diverter is on its way home when the item arrives",
+            "raise dwell_sec, or the diverter is on its way home when the item arrives",
         )
     position_m = number(entry, "position_m", where, 0.0, _MAX_M)
     return DiverterPlace(spec.name, position_m, lead_sec, spec.stroke_sec, spec.dwell_sec)
