@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ports: what a frame source, an engine and a diverter driver must do.
+"""The ports: what a frame source, an engine, a diverter driver and a belt's motion must do.
 
 Each has one contract test suite in ``test/contract`` that every implementation passes.
 """
@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from recycle_sorter.core.belt.history import Prediction
 from recycle_sorter.core.types import Frame
 
 
@@ -128,4 +129,46 @@ class DiverterDriver(Protocol):
 
     def close(self) -> None:
         """Moves home where it can and frees the hardware. Safe to call twice."""
+        ...
+
+
+@runtime_checkable
+class BeltMotion(Protocol):
+    """Knows where the belt is. Never reads a clock: times are of the steady one, handed in.
+
+    How it is fed (ticks, speeds, shifts) is each implementation's own.
+    """
+
+    @property
+    def name(self) -> str:
+        """``"encoder"``, ``"speed"`` or ``"picture"``."""
+        ...
+
+    @property
+    def newest_ns(self) -> int | None:
+        """When the belt was measured last; None if never, or if its speed is simply known."""
+        ...
+
+    def position_m(self, steady_ns: int) -> float | None:
+        """How far the belt has travelled by a time, metres, signed.
+
+        Returns:
+            Between measurements interpolated, after the newest predicted; None before the first
+            measurement and for times that are no longer remembered.
+        """
+        ...
+
+    def predict(self, now_ns: int) -> Prediction | None:
+        """The belt's state at ``now_ns`` and what follows from it.
+
+        It uses what was measured up to ``now_ns`` only, so that a replay that hands measurements
+        in ahead of time predicts what the live machine did.
+
+        Returns:
+            None if nothing was measured by then.
+        """
+        ...
+
+    def is_stale(self, now_ns: int) -> bool:
+        """Whether nothing recent was measured by ``now_ns``: predictions cannot be trusted."""
         ...
