@@ -277,6 +277,9 @@ def check_record(folder: Path) -> None:
     assert made["model"].name == "resnet50_thin_v1_trained"
     assert tested.summary["accuracy"] >= 0
     assert tested.confusion["confusion"][0] == list(CLASSES)
+    names = ("confusion", "confusion_normalised", "reliability", "coverage", "loss", "accuracy")
+    assert tested.images.keys() == {f"plots/{name}" for name in names}
+    assert all(cv2.imread(str(path)) is not None for path in tested.images.values())
     columns, rows = tested.read_table("predictions")
     assert columns == ["picture", "actual", "predicted", "probability"]
     assert len(rows) == 6

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.ml.dataset.store import PictureStore
 from recycle_sorter.ml.evaluation.calibration import fit_temperature
+from recycle_sorter.ml.evaluation.coverage import coverage_curve
 from recycle_sorter.ml.evaluation.evaluate import Evaluation, evaluate_predictions
 from recycle_sorter.ml.evaluation.gradcam import make_explainer
+from recycle_sorter.ml.evaluation.plots import save_plots
 from recycle_sorter.ml.evaluation.predictions import predict, predict_files, torch_network
 from recycle_sorter.ml.evaluation.report import write_evaluation
 from recycle_sorter.ml.models.zoo import gradcam_layer
@@ -110,6 +112,10 @@ def test(
         tracker.summary({k: v for k, v in figures.items() if isinstance(v, (int, float, dict))})
         tracker.confusion("confusion", figures["confusion"], run.classes)
         predictions = result.predictions
+        curve = coverage_curve(predictions.confidence, predictions.right)
+        plots = save_plots(folder / "plots", result.figures, curve, result.history)
+        for name, path in plots.items():
+            tracker.image(f"plots/{name}", path)
         rows = [
             [picture, run.classes[actual], run.classes[told], float(probability)]
             for picture, actual, told, probability in zip(
