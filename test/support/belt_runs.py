@@ -27,6 +27,7 @@ def made_view(title: str = "A run", count: int = 40, total_sec: float = 30.0) ->
         true = materials[number % 4]
         account.on_truth(TrueItem(number, true, s_m, 0.0, enter_ns, length_m=0.09))
         if number % 11 == 0:
+            account.on_landing(number, "residue")
             continue  # nobody found it
         said = "metal" if number % 7 == 0 else true
         stamp_ns = enter_ns + round(0.7 / SPEED_M_PER_SEC * SEC)

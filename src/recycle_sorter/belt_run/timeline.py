@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from recycle_sorter.core.belt.judged import JudgedItem
-from recycle_sorter.core.belt.types import Outcome
+from recycle_sorter.core.belt.types import Cause, Outcome
 
 STRIP_SEC: Final = 20.0
 MAX_STRIPS: Final = 18  # keeps the page below about 2 MB
@@ -98,7 +98,9 @@ def look_of(item: JudgedItem) -> str:
         return "unseen"
     if item.truth is None and item.is_doubled:
         return "missed"
-    if item.record is None or item.record.outcome is Outcome.MISSED:
+    if item.record is None:
+        return "missed"
+    if item.record.outcome is Outcome.MISSED and item.record.cause is not Cause.RUN_ENDED:
         return "missed"
     return "fired" if item.record.outcome is Outcome.FIRED else "passed"
 

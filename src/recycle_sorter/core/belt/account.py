@@ -14,7 +14,7 @@ from typing import Any
 from recycle_sorter.core.belt import figures
 from recycle_sorter.core.belt.judged import JudgedItem, TrueItem
 from recycle_sorter.core.belt.matching import Place, distance_m, pair
-from recycle_sorter.core.belt.types import ItemRecord
+from recycle_sorter.core.belt.types import Cause, ItemRecord
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.types import SortDecision
 
@@ -90,7 +90,10 @@ class BeltAccount:
         self._records.append(record)
 
     def on_landing(self, true_id: int, bin_name: str) -> None:
-        """Notes the bin that a true item really fell into; only a twin or a scale knows."""
+        """Notes the bin that a true item really fell into; only a twin or a scale knows.
+
+        From the first one on, items without one are taken to be under way still.
+        """
         self._landed[true_id] = bin_name
 
     def on_pass(self, item_id: int, error_m: float) -> None:
@@ -132,6 +135,8 @@ class BeltAccount:
         decision = decided.decision if decided else None
         record = records.get(decision.item_id) if decision else None
         landed = self._landed.get(truth.item_id) if truth else None
+        is_open = record is not None and record.cause is Cause.RUN_ENDED
+        is_seen = bool(self._landed) and truth is not None
         return JudgedItem(
             truth=truth,
             decision=decision,
@@ -143,6 +148,7 @@ class BeltAccount:
             centre=decided.centre if decided else None,
             error_m=self._errors_m.get(decision.item_id) if decision else None,
             s_m=decided.place.s_m if decided else truth.s_m if truth else 0.0,
+            is_under_way=landed is None and (is_open or is_seen),
         )
 
     def summary(self, **more: Any) -> dict[str, Any]:

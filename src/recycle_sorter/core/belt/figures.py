@@ -114,7 +114,7 @@ def bin_reached(item: JudgedItem, reject_bin: str) -> str | None:
     That which was seen; where nobody saw, that of its record: the decision's bin if its diverter
     fired, else the reject bin, as for an item that nobody found. None for one still under way.
     """
-    if item.landed is not None:
+    if item.landed is not None or item.is_under_way:
         return item.landed
     if item.record is None:
         return reject_bin if item.decision is None else None

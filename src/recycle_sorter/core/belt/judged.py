@@ -52,6 +52,7 @@ class JudgedItem:
         centre: Which of ``crops`` showed it nearest the view's middle.
         error_m: True less planned place when its diverter was set for it, metres.
         s_m: Place along the belt, as decided, or as it truly is if it was missed, metres.
+        is_under_way: Whether the run ended before it fell anywhere.
     """
 
     truth: TrueItem | None
@@ -64,6 +65,7 @@ class JudgedItem:
     centre: int | None = None
     error_m: float | None = None
     s_m: float = 0.0
+    is_under_way: bool = False
 
     @property
     def is_counted(self) -> bool:

@@ -114,6 +114,19 @@ def test_without_landings_the_record_tells_the_bin(account: BeltAccount) -> None
     assert found["records"]["causes"] == {"conflict": 1}
 
 
+def test_items_that_are_under_way_fell_nowhere(account: BeltAccount) -> None:
+    run_one(account, 1, "glass", "glass", "glass", "glass")
+    run_one(account, 2, "glass", "glass", "glass")  # fired, and the run ended
+    account.on_truth(truth(3, "glass"))
+    decision = decide(3, "glass", "glass")
+    account.on_decision(decision, -0.9)
+    account.on_record(end(decision, Outcome.MISSED, Cause.RUN_ENDED))
+    found = account.summary()
+    assert found["items"]["found"] == 3
+    assert [row["due"] for row in found["bins"]] == [1, 0, 0, 0]
+    assert found["sorting"]["items"] == 1
+
+
 def test_missed_doubled_and_phantom_items(account: BeltAccount) -> None:
     run_one(account, 1, "glass", "glass", "glass")
     account.on_decision(decide(1, "glass", "glass", item_id=9), -0.3 + 0.01, 0.05)  # the same again
