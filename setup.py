@@ -71,6 +71,11 @@ setup(
             "actuator_node = recycle_sorter.ros.actuator_node:main",
             "recorder_node = recycle_sorter.ros.recorder_node:main",
             "sorter_composed = recycle_sorter.ros.compose:main",
+            "belt_classifier_node = recycle_sorter.ros.belt_classifier_node:main",
+            "belt_actuator_node = recycle_sorter.ros.belt_actuator_node:main",
+            "belt_bag_node = recycle_sorter.ros.belt_bag_node:main",
+            "twin_node = recycle_sorter.ros.twin_node:main",
+            "belt_composed = recycle_sorter.ros.compose:belt_main",
         ],
     },
 )

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from recycle_sorter.core.belt.types import Cause, Outcome
 from recycle_sorter.core.types import DiverterStatus, Reason
 from recycle_sorter.ros import definitions
 from recycle_sorter_msgs import msg, srv
-from recycle_sorter_msgs.msg import DiverterCommand, DiverterState
+from recycle_sorter_msgs.msg import DiverterCommand, DiverterState, ItemRecord, SortDecision
 
 SOURCES = Path(__file__).resolve().parents[2] / "src" / "recycle_sorter_msgs"
 FILES = sorted([*SOURCES.glob("msg/*.msg"), *SOURCES.glob("srv/*.srv")])
@@ -36,7 +37,8 @@ def is_comment(line: str) -> bool:
 def test_there_are_interfaces_to_look_at() -> None:
     assert {path.stem for path in FILES} >= {
         "MaterialClassification", "DiverterCommand", "DiverterState", "ModelInfo", "GroundTruth",
-        "SetEnabled", "ReloadRouting",
+        "SetEnabled", "ReloadRouting", "BeltEncoder", "BeltObservation", "BeltTruth", "BeltLanding",
+        "SortDecision", "ItemRecord",
     }  # fmt: skip
 
 
@@ -65,7 +67,13 @@ def test_the_installed_definitions_are_these() -> None:
 
 @pytest.mark.parametrize(
     ("enum", "kind", "prefix"),
-    [(Reason, DiverterCommand, "REASON_"), (DiverterStatus, DiverterState, "STATE_")],
+    [
+        (Reason, DiverterCommand, "REASON_"),
+        (Reason, SortDecision, "REASON_"),
+        (DiverterStatus, DiverterState, "STATE_"),
+        (Outcome, ItemRecord, "OUTCOME_"),
+        (Cause, ItemRecord, "CAUSE_"),
+    ],
 )
 def test_the_core_numbers_things_as_the_messages_do(
     enum: type[IntEnum], kind: Any, prefix: str

@@ -9,6 +9,8 @@ from typing import Final
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
+from recycle_sorter.sources.belt_bag_types import BELT_DEFINITIONS
+
 IMAGE: Final = "sensor_msgs/msg/Image"
 COMPRESSED_IMAGE: Final = "sensor_msgs/msg/CompressedImage"
 CAMERA_INFO: Final = "sensor_msgs/msg/CameraInfo"
@@ -27,5 +29,6 @@ string source
 def typestore() -> Typestore:
     """Returns the types of ROS 2 with ours; the picture types are the same in all of ROS 2."""
     store = get_typestore(Stores.ROS2_JAZZY)
-    store.register(get_types_from_msg(GROUND_TRUTH_DEFINITION, GROUND_TRUTH))
+    for name, definition in {GROUND_TRUTH: GROUND_TRUTH_DEFINITION, **BELT_DEFINITIONS}.items():
+        store.register(get_types_from_msg(definition, name))
     return store

@@ -20,6 +20,7 @@ from recycle_sorter.core.types import Frame, Truth
 from recycle_sorter.sources.bag import BagSource
 from recycle_sorter.sources.bag_types import GROUND_TRUTH, GROUND_TRUTH_DEFINITION, typestore
 from recycle_sorter.sources.bag_writer import BagWriter
+from recycle_sorter.sources.belt_bag_types import BELT_DEFINITIONS
 
 BASE_NS = 1_700_000_000_000_000_000
 ROOT = Path(__file__).resolve().parents[3]
@@ -41,10 +42,14 @@ def write(path: Path, content: Iterable[Frame], **options: Any) -> Path:
     return path
 
 
-def test_the_definition_is_the_message_files() -> None:
-    text = (ROOT / "src/recycle_sorter_msgs/msg/GroundTruth.msg").read_text(encoding="utf-8")
+DEFINITIONS = {GROUND_TRUTH: GROUND_TRUTH_DEFINITION, **BELT_DEFINITIONS}
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_the_definition_is_the_message_files(name: str) -> None:
+    text = (ROOT / "src" / f"{name}.msg").read_text(encoding="utf-8")
     lines = [re.sub(r"\s*#.*", "", line).strip() for line in text.splitlines()]
-    assert [line for line in lines if line] == GROUND_TRUTH_DEFINITION.splitlines()
+    assert [line for line in lines if line] == DEFINITIONS[name].splitlines()
 
 
 @pytest.mark.parametrize("raw", [True, False])
