@@ -38,7 +38,7 @@ def test_there_are_interfaces_to_look_at() -> None:
     assert {path.stem for path in FILES} >= {
         "MaterialClassification", "DiverterCommand", "DiverterState", "ModelInfo", "GroundTruth",
         "SetEnabled", "ReloadRouting", "BeltEncoder", "BeltObservation", "BeltTruth", "BeltLanding",
-        "SortDecision", "ItemRecord",
+        "BeltState", "SortDecision", "ItemRecord",
     }  # fmt: skip
 
 

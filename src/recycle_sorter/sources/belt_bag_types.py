@@ -11,6 +11,7 @@ from typing import Final
 BELT_ENCODER: Final = "recycle_sorter_msgs/msg/BeltEncoder"
 BELT_DETECTION: Final = "recycle_sorter_msgs/msg/BeltDetection"
 BELT_OBSERVATION: Final = "recycle_sorter_msgs/msg/BeltObservation"
+BELT_STATE: Final = "recycle_sorter_msgs/msg/BeltState"
 BELT_TRUTH: Final = "recycle_sorter_msgs/msg/BeltTruth"
 BELT_LANDING: Final = "recycle_sorter_msgs/msg/BeltLanding"
 SORT_DECISION: Final = "recycle_sorter_msgs/msg/SortDecision"
@@ -46,6 +47,15 @@ string[] materials
 string model_id
 float64 shift_m
 float32 inference_time_sec
+""",
+    BELT_STATE: """\
+std_msgs/Header header
+string source
+float64 position_m
+float64 speed_m_per_sec
+bool is_stale
+bool is_enabled
+uint32 items
 """,
     BELT_TRUTH: """\
 std_msgs/Header header
