@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks of single values of a scenario."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from recycle_sorter.core.errors import InvalidInputError
+
+
+def number(field: str, value: object, low: float, high: float) -> float:
+    """Returns a finite number within its range.
+
+    Raises:
+        InvalidInputError: If it is none.
+    """
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not math.isfinite(value)
+        or not low <= value <= high
+    ):
+        raise InvalidInputError(field, value, f"a number from {low:g} to {high:g}")
+    return float(value)
+
+
+def whole(field: str, value: object, low: int, high: int) -> int:
+    """Returns a whole number within its range.
+
+    Raises:
+        InvalidInputError: If it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise InvalidInputError(field, value, f"a whole number from {low} to {high}")
+    return value
+
+
+def one_of(field: str, value: object, known: Sequence[str]) -> str:
+    """Returns one of several names.
+
+    Raises:
+        InvalidInputError: If it is none.
+    """
+    if not isinstance(value, str) or value not in known:
+        raise InvalidInputError(field, value, f"one of {', '.join(known)}")
+    return value
+
+
+def numbers(field: str, value: object, count: int, low: float, high: float) -> tuple[float, ...]:
+    """Returns a list of so many numbers.
+
+    Raises:
+        InvalidInputError: If it is none.
+    """
+    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != count:
+        raise InvalidInputError(field, value, f"{count} numbers in a list")
+    return tuple(number(f"{field}[{i}]", each, low, high) for i, each in enumerate(value))
