@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -94,7 +94,7 @@ class BagSource:
                 return self._frame(message, connection.msgtype, record_ns)
             # rosbags' generated parsers raise what numpy, struct and codecs do.
             except Exception as error:  # noqa: BLE001
-                self._skip(f"{self.topic} message {self._index}: {_reason(error)}")
+                self._skip(f"{self.topic} message {self._index}: {reason_of(error)}")
         return None
 
     def reopen(self) -> None:
@@ -113,7 +113,7 @@ class BagSource:
         self.skipped = self.restamped = self._delivered = self._index = 0
         self._reasons: list[str] = []
         self._last_stamp_ns = self._last_record_ns = -1
-        storage = _storage(self._path)
+        storage = storage_of(self._path)
         with self._reading():
             reader = Reader(storage)
             reader.open()
@@ -137,7 +137,7 @@ class BagSource:
         except Exception as error:
             self.close()
             raise SourceError(
-                f"bag {self._path} cannot be read: {_reason(error)}. "
+                f"bag {self._path} cannot be read: {reason_of(error)}. "
                 "Fix: `ros2 bag reindex`, or record it again"
             ) from error
 
@@ -158,7 +158,7 @@ class BagSource:
             )
             picture = to_frame(message.data, layout, record_ns)
             pixels, encoding = np.ascontiguousarray(picture.pixels), picture.encoding
-        header_ns = _stamp_ns(message.header)
+        header_ns = stamp_ns_of(message.header)
         stamp_ns = header_ns or record_ns
         if stamp_ns <= self._last_stamp_ns:
             self.restamped += 1
@@ -171,17 +171,15 @@ class BagSource:
         connections = [c for c in reader.connections if c.msgtype == GROUND_TRUTH]
         if not connections:
             return {}
-        # A bag may hold several lanes: take the truth that stands beside the pictures.
-        names = sorted({c.topic for c in connections})
-        topic = max(names, key=lambda name: (_common_parts(name, self.topic), -names.index(name)))
+        topic = nearest_topic((c.topic for c in connections), self.topic)
         truths: dict[int, Truth] = {}
         for connection, _, data in _messages(reader, [c for c in connections if c.topic == topic]):
             try:
                 message: Any = typestore().deserialize_cdr(data, connection.msgtype)
                 truth = Truth(message.item_id, message.material, message.source)
-                truths.setdefault(_stamp_ns(message.header), truth)
+                truths.setdefault(stamp_ns_of(message.header), truth)
             except Exception as error:  # noqa: BLE001, PERF203  (as in `read`)
-                self._skip(f"{topic}: {_reason(error)}")
+                self._skip(f"{topic}: {reason_of(error)}")
         return truths
 
     def _skip(self, why: str) -> None:
@@ -199,7 +197,7 @@ def is_bag(path: Path) -> bool:
     return path.suffix in STORAGE_SUFFIXES
 
 
-def _storage(path: Path) -> Path:
+def storage_of(path: Path) -> Path:
     """Returns what rosbags shall open: the folder, or the one file of an interrupted recording."""
     if path.is_file() and path.name == "metadata.yaml":
         return path.parent
@@ -247,6 +245,12 @@ def _messages(
     return reader.messages(connections)
 
 
+def nearest_topic(names: Iterable[str], topic: str) -> str:
+    """The name that shares most of its beginning with a topic: a bag may hold several lanes."""
+    ordered = sorted(set(names))
+    return max(ordered, key=lambda name: (_common_parts(name, topic), -ordered.index(name)))
+
+
 def _common_parts(first: str, second: str) -> int:
     count = 0
     for one, other in zip(first.strip("/").split("/"), second.strip("/").split("/"), strict=False):
@@ -256,9 +260,11 @@ def _common_parts(first: str, second: str) -> int:
     return count
 
 
-def _stamp_ns(header: Any) -> int:
+def stamp_ns_of(header: Any) -> int:
+    """A header's stamp, nanoseconds."""
     return int(header.stamp.sec) * NS_PER_SEC + int(header.stamp.nanosec)
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """What an error says; with its type where it is not one of ours."""
     return str(error) if isinstance(error, SorterError) else f"{type(error).__name__}: {error}"

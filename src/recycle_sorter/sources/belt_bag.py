@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a rosbag2 recording of a belt holds beside its pictures: motion and truth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from rosbags.rosbag2 import Reader
+
+from recycle_sorter.core.errors import SourceError
+from recycle_sorter.sources.bag import nearest_topic, reason_of, stamp_ns_of, storage_of
+from recycle_sorter.sources.bag_types import typestore
+from recycle_sorter.sources.belt_bag_types import BELT_ENCODER, BELT_LANDING, BELT_TRUTH
+
+SPEED: Final = "std_msgs/msg/Float64"
+_KEPT_REASONS = 5
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSample:
+    """``BeltEncoder.msg``."""
+
+    stamp_ns: int
+    ticks: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedSample:
+    """A belt's speed and when it was recorded; the message has no stamp of its own."""
+
+    stamp_ns: int
+    speed_m_per_sec: float
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedTruth:
+    """``BeltTruth.msg``: an item as it enters the view at ``stamp_ns``."""
+
+    stamp_ns: int
+    item_id: int
+    material: str
+    x_m: float
+    y_m: float
+    length_m: float
+    is_overlapping: bool
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedLanding:
+    """``BeltLanding.msg``."""
+
+    stamp_ns: int
+    item_id: int
+    bin: str
+
+
+@dataclass(slots=True)
+class BeltRecording:
+    """The messages in order of their stamps.
+
+    Attributes:
+        encoder: Counts of the encoder.
+        speeds: Speeds of the belt.
+        truths: True items.
+        landings: Where items fell in the run that was recorded.
+        notices: Damaged messages, for people.
+    """
+
+    encoder: list[EncoderSample] = field(default_factory=list)
+    speeds: list[SpeedSample] = field(default_factory=list)
+    truths: list[RecordedTruth] = field(default_factory=list)
+    landings: list[RecordedLanding] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+
+def read_belt(path: Path, image_topic: str, speed_topic: str = "belt/speed") -> BeltRecording:
+    """Reads them.
+
+    Of several topics of one type, the one beside the pictures is taken.
+
+    Args:
+        path: As for ``BagSource``.
+        image_topic: The pictures' topic.
+        speed_topic: End of the name of the topic that tells the belt's speed.
+
+    Raises:
+        SourceError: If the bag cannot be read.
+    """
+    found = BeltRecording()
+    try:
+        with Reader(storage_of(path)) as reader:
+            found.encoder = _all(reader, BELT_ENCODER, image_topic, _encoder, found)
+            found.truths = _all(reader, BELT_TRUTH, image_topic, _truth, found)
+            found.landings = _all(reader, BELT_LANDING, image_topic, _landing, found)
+            found.speeds = _all(reader, SPEED, image_topic, _speed, found, speed_topic)
+    except SourceError:
+        raise
+    # A bag is untrusted: rosbags, its decompressors and SQLite each raise their own.
+    except Exception as error:
+        raise SourceError(
+            f"bag {path} cannot be read: {reason_of(error)}. "
+            "Fix: `ros2 bag reindex`, or record it again"
+        ) from error
+    return found
+
+
+def _all(
+    reader: Reader,
+    msgtype: str,
+    image_topic: str,
+    parse: Callable[[Any, int], _T],
+    found: BeltRecording,
+    ending: str = "",
+) -> list[_T]:
+    connections = [
+        c for c in reader.connections if c.msgtype == msgtype and c.topic.endswith(ending)
+    ]
+    if not connections:
+        return []
+    topic = nearest_topic((c.topic for c in connections), image_topic)
+    parsed = []
+    for connection, record_ns, data in reader.messages(
+        [c for c in connections if c.topic == topic]
+    ):
+        try:
+            message: Any = typestore().deserialize_cdr(data, connection.msgtype)
+            parsed.append(parse(message, record_ns))
+        # rosbags' generated parsers raise what numpy, struct and codecs do.
+        except Exception as error:  # noqa: BLE001, PERF203
+            if len(found.notices) < _KEPT_REASONS:
+                found.notices.append(f"skipped a message on {topic}: {reason_of(error)}")
+    # Stable: what has no stamp of its own keeps the order of recording.
+    return sorted(parsed, key=lambda one: getattr(one, "stamp_ns", 0))
+
+
+def _finite(value: Any, name: str) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{name} is {number}")
+    return number
+
+
+def _encoder(message: Any, record_ns: int) -> EncoderSample:
+    return EncoderSample(stamp_ns_of(message.header) or record_ns, int(message.ticks))
+
+
+def _speed(message: Any, record_ns: int) -> SpeedSample:
+    return SpeedSample(record_ns, _finite(message.data, "speed"))
+
+
+def _truth(message: Any, record_ns: int) -> RecordedTruth:
+    return RecordedTruth(
+        stamp_ns=stamp_ns_of(message.header) or record_ns,
+        item_id=int(message.item_id),
+        material=str(message.material),
+        x_m=_finite(message.x_m, "x_m"),
+        y_m=_finite(message.y_m, "y_m"),
+        length_m=_finite(message.length_m, "length_m"),
+        is_overlapping=bool(message.is_overlapping),
+        source=str(message.source),
+    )
+
+
+def _landing(message: Any, record_ns: int) -> RecordedLanding:
+    stamp_ns = stamp_ns_of(message.header) or record_ns
+    return RecordedLanding(stamp_ns, int(message.item_id), str(message.bin))
