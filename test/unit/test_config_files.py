@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from support.sorting import routing_data
 
 from recycle_sorter import config_files
-from recycle_sorter.config_files import MAX_BYTES, load_routing, load_yaml
+from recycle_sorter.config_files import MAX_BYTES, load_layout, load_routing, load_yaml
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.materials import MATERIALS
 from recycle_sorter.core.routing_file import parse_routing
 
 SHIPPED = Path(__file__).parents[2] / "config" / "routing.yaml"
+SHIPPED_BELT = SHIPPED.with_name("belt.yaml")
 
 
 def write(folder: Path, text: str | bytes) -> Path:
@@ -38,6 +39,27 @@ def test_the_shipped_routing_routes_every_material() -> None:
     routing = load_routing(SHIPPED)
     assert sorted(routing.materials) == sorted(MATERIALS)
     assert routing.reject_bin == "residue"
+
+
+def test_the_shipped_belt_serves_every_material() -> None:
+    layout = load_layout(SHIPPED_BELT)
+    assert sorted(layout.routing.materials) == sorted(MATERIALS)
+    assert {spec.diverter for spec in layout.routing.bins.values()} == {
+        "",
+        *(place.name for place in layout.places),
+    }
+    # 240 items a minute, one behind the other: no diverter is away for longer than their gap.
+    assert max(place.away_sec + place.lead_sec for place in layout.places) < 60 / 240
+
+
+def test_a_calibration_lies_beside_the_belt_that_names_it(tmp_path: Path) -> None:
+    data = load_yaml(SHIPPED_BELT)
+    camera = {"view_length_m": 0.8, "view_width_m": 0.6, "calibration": "seen/belt.yaml"}
+    path = write(tmp_path, yaml.safe_dump({**data, "camera": camera}))
+    assert load_layout(path).camera.calibration == str(tmp_path / "seen" / "belt.yaml")
+    camera["calibration"] = "/etc/belt.yaml"
+    path = write(tmp_path, yaml.safe_dump({**data, "camera": camera}))
+    assert load_layout(path).camera.calibration == "/etc/belt.yaml"
 
 
 def test_a_file_becomes_plain_values(tmp_path: Path) -> None:

@@ -158,8 +158,8 @@ def _motion(top: Mapping[str, Any], limits: SpeedLimits) -> MotionLayout:
                 f"motion.{key}", motion[key], f"none for source {source!r}", "remove it"
             )
     wrap_bits = number(motion, "wrap_bits", "motion", 0, 64, default=0)
-    if not wrap_bits.is_integer():
-        raise InvalidInputError("motion.wrap_bits", wrap_bits, "a whole number")
+    if not wrap_bits.is_integer() or 0 < wrap_bits < 4:
+        raise InvalidInputError("motion.wrap_bits", wrap_bits, "0, or a whole number from 4 to 64")
     constant = None
     if "speed_m_per_sec" in motion:
         low, high = limits.min_m_per_sec, limits.max_m_per_sec

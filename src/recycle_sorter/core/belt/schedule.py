@@ -101,7 +101,8 @@ class BeltSchedule:
             due_ns = self._due_ns(ride, prediction)
             if due_ns is not None and due_ns < prediction.steady_ns - self._late_ns:
                 text = f"decided only at {x_m:.3f} m, too late for {where.diverter}"
-                return [self._miss(ride, prediction, Cause.SEEN_TOO_LATE, due_ns, text)]
+                cause = self._cause_of_delay(due_ns, Cause.SEEN_TOO_LATE)
+                return [self._miss(ride, prediction, cause, due_ns, text)]
             self._wanting[target].add(ride)
         elif ride.next_place == len(self._checks_m):
             return [self._pass(ride, prediction)]
@@ -175,9 +176,12 @@ class BeltSchedule:
             return block
         if now_ns - due_ns <= self._late_ns:
             return Cause.NONE
-        # What fell due while nothing might fire, and shows only now, was not late.
+        return self._cause_of_delay(due_ns, Cause.LATE)
+
+    def _cause_of_delay(self, due_ns: int, otherwise: Cause) -> Cause:
+        # What fell due while nothing might fire, and shows only now, was not late by itself.
         was_blocked = self._block_until_ns is not None and due_ns <= self._block_until_ns
-        return self._block if was_blocked else Cause.LATE
+        return self._block if was_blocked else otherwise
 
     def _settle(
         self,
