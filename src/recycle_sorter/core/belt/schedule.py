@@ -197,7 +197,12 @@ class BeltSchedule:
         rival = settlement.rival_of(ride)
         if rival is not None:
             return [self._lose(ride, rival, prediction)]
-        losers = [r for r in settlement.clashing(ride) if r.stage is Stage.WAITING]
+        # None of these gets its way: the item that is due has its own.
+        losers = [
+            (loser, settlement.rival_of(loser) or ride)
+            for loser in settlement.clashing(ride)
+            if loser.stage is Stage.WAITING
+        ]
         place = self._places[ride.target]
         command = PlannedCommand(
             ride.decision, place.name, ride.position_rad, due_ns, place.dwell_sec
@@ -212,7 +217,7 @@ class BeltSchedule:
         self._wanting[ride.target].remove(ride)
         del self._open[ride.decision.item_id]
         ended = [records.fired(ride, command, prediction)]
-        return ended + [self._lose(loser, ride, prediction) for loser in losers]
+        return ended + [self._lose(loser, winner, prediction) for loser, winner in losers]
 
     def _lose(self, loser: Ride, winner: Ride, prediction: Prediction) -> ItemRecord:
         loser.rival_id = winner.decision.item_id
