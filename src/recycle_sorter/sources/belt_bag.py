@@ -16,7 +16,7 @@ from recycle_sorter.sources.bag import nearest_topic, reason_of, stamp_ns_of, st
 from recycle_sorter.sources.bag_types import typestore
 from recycle_sorter.sources.belt_bag_types import BELT_ENCODER, BELT_LANDING, BELT_TRUTH
 
-SPEED: Final = "std_msgs/msg/Float64"
+SPEED: Final = "geometry_msgs/msg/TwistStamped"
 _KEPT_REASONS = 5
 _T = TypeVar("_T")
 
@@ -31,7 +31,7 @@ class EncoderSample:
 
 @dataclass(frozen=True, slots=True)
 class SpeedSample:
-    """A belt's speed and when it was recorded; the message has no stamp of its own."""
+    """A belt's speed, ``twist.linear.x`` of its message."""
 
     stamp_ns: int
     speed_m_per_sec: float
@@ -47,6 +47,8 @@ class RecordedTruth:
     x_m: float
     y_m: float
     length_m: float
+    width_m: float
+    position_m: float
     is_overlapping: bool
     source: str
 
@@ -151,7 +153,8 @@ def _encoder(message: Any, record_ns: int) -> EncoderSample:
 
 
 def _speed(message: Any, record_ns: int) -> SpeedSample:
-    return SpeedSample(record_ns, _finite(message.data, "speed"))
+    speed = _finite(message.twist.linear.x, "twist.linear.x")
+    return SpeedSample(stamp_ns_of(message.header) or record_ns, speed)
 
 
 def _truth(message: Any, record_ns: int) -> RecordedTruth:
@@ -162,6 +165,8 @@ def _truth(message: Any, record_ns: int) -> RecordedTruth:
         x_m=_finite(message.x_m, "x_m"),
         y_m=_finite(message.y_m, "y_m"),
         length_m=_finite(message.length_m, "length_m"),
+        width_m=_finite(message.width_m, "width_m"),
+        position_m=_finite(message.position_m, "position_m"),
         is_overlapping=bool(message.is_overlapping),
         source=str(message.source),
     )
