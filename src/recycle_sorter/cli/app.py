@@ -10,6 +10,7 @@ import typer
 from recycle_sorter import __version__
 from recycle_sorter.cli.classify_cmd import classify
 from recycle_sorter.cli.compare_cmd import compare
+from recycle_sorter.cli.cutouts_cmd import cutouts
 from recycle_sorter.cli.data_cmd import data
 from recycle_sorter.cli.doctor_cmd import doctor
 from recycle_sorter.cli.evaluate_cmd import evaluate
@@ -17,7 +18,9 @@ from recycle_sorter.cli.export_cmd import export
 from recycle_sorter.cli.lineage_cmd import lineage
 from recycle_sorter.cli.make_bag_cmd import make_bag
 from recycle_sorter.cli.render_cmd import render
+from recycle_sorter.cli.replay_cmd import replay
 from recycle_sorter.cli.run_cmd import run
+from recycle_sorter.cli.simulate_cmd import simulate
 from recycle_sorter.cli.soup_cmd import soup
 from recycle_sorter.cli.sweep_cmd import sweep
 from recycle_sorter.cli.train_cmd import train
@@ -49,6 +52,8 @@ def _root(
 
 
 app.command()(run)
+app.command()(simulate)
+app.command()(replay)
 app.command()(classify)
 app.command()(doctor)
 app.command(name="make-bag")(make_bag)
@@ -62,6 +67,7 @@ app.command()(soup)
 app.command()(export)
 app.command()(lineage)
 app.command()(render)
+app.command()(cutouts)
 
 
 def main() -> None:

@@ -66,6 +66,14 @@ def render(
     board_only: Annotated[
         bool, typer.Option("--board-only", help="Empty boards instead of items.")
     ] = False,
+    alone: Annotated[
+        bool,
+        typer.Option(
+            "--alone",
+            help="Only the part of the picture with the item, and around it transparent: for "
+            "`recycle-sorter cutouts`. Scenes free and station.",
+        ),
+    ] = False,
 ) -> None:
     """Renders labelled pictures of recyclables (Mitsuba 3), the same from the same seeds.
 
@@ -80,6 +88,8 @@ def render(
     if station and scene not in (None, "station"):
         raise InvalidInputError("scene", scene, "station or nothing beside --station")
     kind = "station" if station else scene or "free"
+    if alone and (board_only or kind not in ("free", "station")):
+        raise InvalidInputError("alone", True, "items in scenes free or station", "drop --alone")
     settings = generate.Settings(
         out=out,
         first_seed=seed,
@@ -89,6 +99,7 @@ def render(
         height_px=height_px,
         samples=samples,
         kind=cast("SceneKind", kind),
+        alone=alone,
     )
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     started_sec = time.monotonic()

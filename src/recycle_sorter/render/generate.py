@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 
 from recycle_sorter.core.errors import InvalidInputError
-from recycle_sorter.render import scene
+from recycle_sorter.render import cutout, scene
 from recycle_sorter.render.catalogue import CATALOGUE
 
 TRUTH_NAME = "truth.csv"
@@ -34,6 +34,7 @@ class Job:
         height_px: height.
         samples: samples a pixel; an item that light passes through gets twice as many.
         kind: the kind of scene, see `scene.SceneKind`.
+        alone: the item alone, see `cutout.render_cutout`.
     """
 
     out: Path
@@ -43,6 +44,7 @@ class Job:
     height_px: int
     samples: int
     kind: scene.SceneKind = "free"
+    alone: bool = False
 
     @property
     def file(self) -> str:
@@ -64,6 +66,7 @@ class Settings:
         height_px: height.
         samples: samples a pixel.
         kind: the kind of scene, see `scene.SceneKind`.
+        alone: items alone, see `cutout.render_cutout`.
     """
 
     out: Path
@@ -74,6 +77,7 @@ class Settings:
     height_px: int = 480
     samples: int = 64
     kind: scene.SceneKind = "free"
+    alone: bool = False
 
     def __post_init__(self) -> None:
         """Check the ranges.
@@ -112,6 +116,7 @@ def plan(settings: Settings) -> list[Job]:
             settings.height_px,
             settings.samples,
             settings.kind,
+            settings.alone,
         )
         for seed in seeds
         for kind in kinds
@@ -169,11 +174,13 @@ def make_picture(job: Job) -> dict[str, str]:
     shot = scene.draw_shot(job.material, job.seed, job.kind)
     clear = shot.item is not None and scene.is_clear(shot.item)
     samples = job.samples * 2 if clear else job.samples
-    picture = scene.render(shot, job.width_px, job.height_px, samples)
+    draw = cutout.render_cutout if job.alone else scene.render
+    picture = draw(shot, job.width_px, job.height_px, samples)
     target = job.out / job.file
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_suffix(".part.png")
-    if not cv2.imwrite(str(part), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
+    order = cv2.COLOR_RGBA2BGRA if job.alone else cv2.COLOR_RGB2BGR
+    if not cv2.imwrite(str(part), cv2.cvtColor(picture, order)):
         raise OSError(f"cannot write {part}; check that the folder is writable and not full")
     # Renamed when whole: an interrupted run never leaves half a picture behind.
     part.replace(target)

@@ -165,7 +165,7 @@ def render(shot: Shot, width_px: int, height_px: int, samples: int) -> Picture:
     if samples < PASSES:
         raise InvalidInputError("samples", samples, f"at least {PASSES}")
     mi = load_mitsuba()
-    scene = mi.load_dict(_scene_dict(shot, mi, width_px, height_px))
+    scene = mi.load_dict(scene_dict(shot, mi, width_px, height_px))
     passes = []
     for index in range(PASSES):
         seed = (shot.seed * PASSES + index) % 2**31
@@ -187,7 +187,8 @@ def develop(passes: NDArray[np.float32], shot: Shot) -> Picture:
     return metered(linear, shot.board.albedo, shot.lights.white)
 
 
-def _scene_dict(shot: Shot, mi: Any, width_px: int, height_px: int) -> dict[str, Any]:
+def scene_dict(shot: Shot, mi: Any, width_px: int, height_px: int) -> dict[str, Any]:
+    """Return the shot as the dictionary that Mitsuba loads."""
     origin, _, up, _ = shot.camera.axes()
     transform = mi.ScalarTransform4f
     clear = shot.item is not None and is_clear(shot.item)

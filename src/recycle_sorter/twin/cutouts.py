@@ -31,6 +31,8 @@ OTHER_M: Final = (0.08, 0.20)
 _CLEAR: Mapping[str, float] = {"glass": 0.7, "plastic": 0.35}
 _MIN_AREA, _MAX_AREA = 0.02, 0.85  # of the picture
 _MIN_SOLIDITY = 0.45  # of the convex outline; less, and shadows or another item hang on it
+_MIN_KEPT = 0.6  # of the mask, once shadow is taken off it
+_EVEN, _TINT = 0.035, 0.09  # how even and how grey a shadow on the board is
 _MIN_LENGTH_PX = 40.0
 _MAX_SIDE_PX = 224  # of a stored cut-out: more than a belt's camera sees of an item
 _MARGIN_PX = 2
@@ -50,13 +52,19 @@ class Refusal:
 
 
 def cut_out(
-    pixels: NDArray[np.uint8], mask: Mask | None, material: str, source: str, length_m: float
+    pixels: NDArray[np.uint8],
+    mask: Mask | None,
+    material: str,
+    source: str,
+    length_m: float,
+    is_exact: bool = False,
 ) -> Cutout | Refusal:
     """Cuts an item out of its picture.
 
     Args:
         pixels: ``(height, width, 3)`` uint8, BGR: one item on a plain board.
         mask: ``(height, width)`` uint8, 0 for board to 255 for item; None if nobody knows.
+        is_exact: Whether the mask was drawn, not found: it then holds neither shadow nor board.
         material: What it is made of. Glass and plastic become as clear as they look.
         source: Where the picture came from.
         length_m: Its length, metres.
@@ -70,6 +78,11 @@ def cut_out(
     if not _MIN_AREA <= share <= _MAX_AREA:
         return Refusal(source, f"the item covers {share:.0%} of the picture")
     solid = (mask >= 128).astype(np.uint8)
+    if not is_exact:
+        whole = int(solid.sum())
+        solid = _unshaded(pixels, solid)
+        if solid.sum() < _MIN_KEPT * whole:
+            return Refusal(source, "too much of it looks like the board in shade")
     count, labels, stats, _ = cv2.connectedComponentsWithStats(solid)
     largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
     if count > 2 and stats[largest, cv2.CC_STAT_AREA] < 0.8 * solid.sum():
@@ -86,7 +99,8 @@ def cut_out(
     _, sides, _ = cv2.minAreaRect(outline)
     if max(sides) < _MIN_LENGTH_PX:
         return Refusal(source, f"the item is {max(sides):.0f} px long")
-    alpha = np.where(labels == largest, _tightened(mask), 0.0)
+    item = cv2.dilate((labels == largest).astype(np.uint8), np.ones((3, 3), np.uint8))
+    alpha = item * (mask.astype(np.float32) / 255.0 if is_exact else _tightened(labels == largest))
     rgba = _matted(pixels, alpha, solid, _CLEAR.get(material, 0.0))
     rows = slice(max(0, top - _MARGIN_PX), top + high + _MARGIN_PX)
     columns = slice(max(0, left - _MARGIN_PX), left + wide + _MARGIN_PX)
@@ -143,9 +157,43 @@ def write_library(folder: Path, cutouts: Sequence[Cutout]) -> int:
     return total
 
 
-def _tightened(mask: Mask) -> NDArray[np.float32]:
-    """The mask's edge drawn in by about a pixel, 0 to 1, so that no board hangs on it."""
-    return np.clip(mask.astype(np.float32) / 255.0 * 2.2 - 1.2, 0.0, 1.0)
+def _unshaded(pixels: NDArray[np.uint8], solid: Mask) -> Mask:
+    """The mask without the item's shadow: board, only darker, that reaches in from outside."""
+    size = max(solid.shape)
+    smooth = cv2.GaussianBlur(pixels.astype(np.float32), (0, 0), max(0.8, size / 400.0))
+    ratio = smooth / _board(pixels, solid)
+    level = ratio.mean(axis=2)
+    tint = np.ptp(ratio, axis=2) / np.maximum(level, 1e-3)
+    grey = np.asarray(level, np.float32)
+    width = max(3, round(size / 60)) | 1
+    spread = cv2.blur(grey * grey, (width, width)) - cv2.blur(grey, (width, width)) ** 2
+    is_even = np.sqrt(np.maximum(spread, 0.0)) < _EVEN * np.maximum(grey, 0.1)
+    like = (level > 0.4) & (level < 1.04) & (tint < _TINT)
+    free = _hanging_on(like & is_even, solid == 0)
+    # Beside the item nothing is even: there, what is grey enough goes too.
+    near = cv2.dilate(free.astype(np.uint8), np.ones((2 * width + 1, 2 * width + 1), np.uint8))
+    free |= _hanging_on(like & (near > 0), free)
+    kept = (~free).astype(np.uint8)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
+    kept = cv2.morphologyEx(kept, cv2.MORPH_OPEN, kernel)
+    kept = cv2.morphologyEx(kept, cv2.MORPH_CLOSE, kernel)
+    outlines, _ = cv2.findContours(kept, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled = np.zeros_like(solid)
+    cv2.drawContours(filled, outlines, -1, 1, cv2.FILLED)
+    return filled
+
+
+def _hanging_on(some: NDArray[np.bool_], base: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The base and what touches it; a shadow inside a cup stays the cup's."""
+    _, labels = cv2.connectedComponents((some | base).astype(np.uint8), connectivity=4)
+    touched = np.unique(labels[base])
+    return np.asarray(base | np.isin(labels, touched[touched > 0]), np.bool_)
+
+
+def _tightened(solid: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """A soft edge, drawn in by about a pixel, so that no board hangs on it."""
+    soft = cv2.GaussianBlur(solid.astype(np.float32), (0, 0), max(0.8, max(solid.shape) / 400.0))
+    return np.asarray(np.clip(soft * 2.0 - 1.0, 0.0, 1.0), np.float32)
 
 
 def _matted(
@@ -161,7 +209,6 @@ def _matted(
         alpha = alpha * (1.0 - clear * np.clip(1.0 - off / _BOARD_LIKE, 0.0, 1.0))
     share = np.maximum(alpha, 0.15)[..., None]
     item = (pixels.astype(np.float32) - (1.0 - share) * board) / share
-    # Where board shows at the rim, the nearest sure pixel of the item is the better guess.
     bgr = np.clip(item, 0, 255)
     return np.dstack([np.rint(bgr), np.rint(alpha * 255.0)]).astype(np.uint8)
 

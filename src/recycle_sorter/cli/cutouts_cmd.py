@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``recycle-sorter cutouts``: items for the digital twin out of labelled pictures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from recycle_sorter.core.errors import InvalidInputError, SourceError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from recycle_sorter.sources.pictures import Picture
+    from recycle_sorter.twin.cutouts import Refusal
+    from recycle_sorter.twin.library import Cutout
+
+_LISTED = 5
+_EXAMPLES = """
+[bold]Examples[/bold]
+
+recycle-sorter cutouts photographs --out my_cutouts [dim]photographs/glass/1.jpg, ...[/dim]
+
+recycle-sorter simulate --library my_cutouts
+
+recycle-sorter render --alone --scene station --out renders --seed 700000 --count 12
+--width-px 400 --height-px 300 --samples 8 [dim]how the shipped ones were made, and then:[/dim]
+
+recycle-sorter cutouts renders --out samples/cutouts
+"""
+
+
+def cutouts(
+    pictures: Annotated[
+        Path, typer.Argument(help="Folder with one folder of pictures for each material.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder to write to; must hold no library yet.")],
+    count: Annotated[
+        int | None, typer.Option(min=1, help="At most so many of each material.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the items' lengths.")] = 1,
+) -> None:
+    """Cuts single items out of labelled pictures, for the digital twin.
+
+    A picture shows one item on a plain, light board. Where it is transparent, that tells the item
+    from the board; otherwise colour does, and pictures in which it does so badly are left out. No
+    picture tells how long an item is: each gets a length that is plausible for its material.
+    """
+    from recycle_sorter.sources.pictures import find_pictures
+    from recycle_sorter.twin.cutouts import Refusal, write_library
+
+    found = [picture for picture in find_pictures(pictures) if picture.material]
+    if not found:
+        raise InvalidInputError(
+            "pictures", str(pictures), "one folder for each material", "sort the pictures into them"
+        )
+    made: list[Cutout] = []
+    refused: list[Refusal] = []
+    by_material: Counter[str] = Counter()
+    for picture in found:
+        if count is not None and by_material[picture.material] >= count:
+            continue
+        result = _cut(picture, seed)
+        if isinstance(result, Refusal):
+            refused.append(result)
+            continue
+        by_material[picture.material] += 1
+        made.append(result)
+    for refusal in refused[:_LISTED]:
+        typer.echo(f"left out {refusal.source}: {refusal.why}", err=True)
+    if len(refused) > _LISTED:
+        typer.echo(f"left out {len(refused)} pictures in all", err=True)
+    if not made:
+        raise SourceError(f"no item could be cut out of the {len(found)} pictures in {pictures}")
+    size_mb = write_library(out, made) / 1e6
+    listed = ", ".join(f"{name} {by_material[name]}" for name in sorted(by_material))
+    typer.echo(f"{out}: {len(made)} cut-outs ({listed}), {size_mb:.2f} MB")
+
+
+cutouts.__doc__ = f"{cutouts.__doc__}\n\n{_EXAMPLES}"
+
+
+def _cut(picture: Picture, seed: int) -> Cutout | Refusal:
+    from recycle_sorter.ml.dataset.masks import item_mask
+    from recycle_sorter.sources.pictures import load_picture
+    from recycle_sorter.twin.cutouts import Refusal, cut_out, length_of
+
+    try:
+        pixels = load_picture(picture.path)
+    except SourceError as error:
+        return Refusal(picture.label, str(error))
+    drawn = _transparency(picture.path)
+    return cut_out(
+        pixels,
+        item_mask(pixels) if drawn is None else drawn,
+        picture.material,
+        picture.label,
+        length_of(picture.material, picture.label, seed),
+        is_exact=drawn is not None,
+    )
+
+
+def _transparency(path: Path) -> NDArray[np.uint8] | None:
+    """The picture's alpha; None if it has none, or is opaque all over."""
+    import cv2
+    import numpy as np
+
+    pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.ndim != 3 or pixels.shape[2] != 4 or pixels.dtype != np.uint8:
+        return None
+    alpha = np.ascontiguousarray(pixels[..., 3])
+    return None if bool((alpha == 255).all()) else alpha
