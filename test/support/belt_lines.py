@@ -11,9 +11,11 @@ from typing import Any
 from recycle_sorter.core.belt.history import Prediction
 from recycle_sorter.core.belt.layout import Layout
 from recycle_sorter.core.belt.layout_file import parse_layout
+from recycle_sorter.core.belt.types import Detection, Observation
 from recycle_sorter.core.errors import DriverError
+from recycle_sorter.core.materials import MATERIALS
 from recycle_sorter.core.types import Reason, SortDecision
-from support.sorting import START_NS, sec
+from support.sorting import START_NS, sec, sure
 
 TICK_SEC = 0.004
 
@@ -137,3 +139,45 @@ class FakeDriver:
     def close(self) -> None:
         """Notes it."""
         self.is_closed = True
+
+
+@dataclass(frozen=True)
+class Thing:
+    """What lies on a belt: its place, and what the network says of it."""
+
+    s_m: float
+    material: str = "glass"
+    y_m: float = 0.0
+    length_m: float = 0.05
+    confidence: float = 0.9
+    is_touching: bool = False
+
+
+VIEW_M = 0.8
+
+
+def picture(
+    things: Sequence[Thing], position_m: float, stamp_ns: int, shift_m: float | None = None
+) -> Observation:
+    """What a faultless item finder and network say of a belt at a position."""
+    detections = []
+    for thing in things:
+        low_m = max(0.0, thing.s_m - thing.length_m / 2 + position_m)
+        high_m = min(VIEW_M, thing.s_m + thing.length_m / 2 + position_m)
+        if high_m - low_m < 0.01:
+            continue
+        is_whole = high_m - low_m > thing.length_m - 1e-9
+        long_m, short_m = max(high_m - low_m, 0.04), min(high_m - low_m, 0.04)
+        detections.append(
+            Detection(
+                (0, 0, 10, 10),
+                ((low_m + high_m) / 2, thing.y_m),
+                (long_m, short_m),
+                long_m * short_m,
+                is_whole,
+                thing.is_touching,
+                sure(thing.material, thing.confidence),
+                (low_m, high_m),
+            )
+        )
+    return Observation(stamp_ns, tuple(detections), MATERIALS, "test", shift_m)
