@@ -49,6 +49,7 @@ class StampClock:
     Attributes:
         refused: Stamps that were refused: zero, doubled, reordered, too old or from the future.
         clock_resets: How often the clock was found to have been set.
+        tolerance_ns: How late a stamp may be.
     """
 
     def __init__(self, tolerance_sec: float = 0.5, confirm: int = 3) -> None:
@@ -68,7 +69,7 @@ class StampClock:
             raise InvalidInputError("confirm", confirm, "1 or more")
         self.refused = 0
         self.clock_resets = 0
-        self._tolerance_ns = round(tolerance_sec * NS_PER_SEC)
+        self.tolerance_ns = round(tolerance_sec * NS_PER_SEC)
         self._confirm = confirm
         self._offset_ns: int | None = None
         self._window = _Window(0)
@@ -96,7 +97,7 @@ class StampClock:
         offset_ns = steady_ns - stamp_ns
         if self._offset_ns is None:
             self._anchor(offset_ns, steady_ns)
-        elif abs(offset_ns - self._offset_ns) > self._tolerance_ns:
+        elif abs(offset_ns - self._offset_ns) > self.tolerance_ns:
             if not self._is_set(stamp_ns, offset_ns, stream):
                 self.refused += 1
                 return None
@@ -124,7 +125,7 @@ class StampClock:
             return False  # doubled: the same wild stamp again proves nothing
         self._odd_ns.append(offset_ns)
         self._odd_stamps[stream] = stamp_ns
-        if max(self._odd_ns) - min(self._odd_ns) > self._tolerance_ns:
+        if max(self._odd_ns) - min(self._odd_ns) > self.tolerance_ns:
             self._odd_ns[:] = [offset_ns]
             self._odd_stamps = {stream: stamp_ns}
         return len(self._odd_ns) >= self._confirm

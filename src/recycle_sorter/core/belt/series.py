@@ -15,7 +15,8 @@ FIT_NS = 150_000_000
 _SPARSE_NS = 500_000_000  # older samples are not fitted, however few there are
 LEAST = 4  # samples wanted for a fit
 MOST = 32  # samples used for one: an encoder at 1 kHz is thinned out
-_FADE_SEC = 0.06  # the newest samples count most, which follows a ramp's end sooner
+_FADE_SEC = 0.04  # the newest samples count most, which follows the end of a ramp sooner
+_FADE_PART = 0.25  # likewise, of the time that sparse samples span
 
 
 class Series:
@@ -70,7 +71,7 @@ class Series:
         step = 1 + (index - start) // MOST
         chosen = range(index, start - 1, -step)
         span_sec = (end_ns - times[chosen[-1]]) / NS_PER_SEC
-        fade_sec = max(_FADE_SEC, 0.4 * span_sec)
+        fade_sec = max(_FADE_SEC, _FADE_PART * span_sec)
         base = values[index]
         s0 = s1 = s2 = s3 = s4 = y0 = y1 = y2 = 0.0
         for i in chosen:
