@@ -10,7 +10,7 @@ from support.belt_lines import BIN_OF, TICK_SEC, decided, layout, steady
 from support.sorting import START_NS, sec
 
 from recycle_sorter.core.belt.conflicts import Settlement
-from recycle_sorter.core.belt.rides import Queue, Ride, Stage, arrival_ns
+from recycle_sorter.core.belt.rides import Queue, Ride, Stage
 from recycle_sorter.core.belt.schedule import BeltSchedule
 from recycle_sorter.core.belt.types import Cause, ItemRecord, Outcome
 
@@ -140,29 +140,6 @@ def test_items_that_the_belt_does_not_carry_there_do_not_clash() -> None:
     standing = steady(0.0).predict(0.0)
     settlement = Settlement(queue, layout().places, layout().conflict, standing, 1.0)
     assert [settlement.rival_of(ride) for ride in queue] == [None] * 4
-
-
-def test_a_place_gone_by_was_reached_before() -> None:
-    belt = steady(0.5).predict(1.0)  # at 0.5 m
-    assert arrival_ns(belt, 0.5, 1.1) == pytest.approx(START_NS + sec(1.2), abs=10)
-    assert arrival_ns(belt, 0.6, 1.0) == pytest.approx(START_NS + sec(0.8), abs=10)
-    assert arrival_ns(steady(0.0).predict(1.0), 0.5, 1.0) is None
-
-
-def test_a_queue_keeps_its_order_and_finds_neighbours() -> None:
-    rides = [Ride(decided(i), s, 0, 0.6, Stage.WAITING, 0) for i, s in
-             [(1, 0.3), (2, 0.5), (3, 0.1), (4, 0.5)]]  # fmt: skip
-    queue = Queue()
-    assert queue.head is queue.tail is None
-    for ride in rides:
-        queue.add(ride)
-    assert [ride.decision.item_id for ride in queue] == [2, 4, 1, 3]
-    assert (queue.head, queue.tail) == (rides[1], rides[2])
-    assert [r.decision.item_id for r in queue.near(rides[0], 0.21)] == [2, 4, 3]
-    assert [r.decision.item_id for r in queue.near(rides[1], 0.0)] == [4]
-    assert queue.remove(rides[1])
-    assert not queue.remove(rides[1])
-    assert len(queue) == 3
 
 
 @given(

@@ -15,7 +15,7 @@ from support.sorting import START_NS, sec
 
 from recycle_sorter.core.belt.clock import StampClock
 from recycle_sorter.core.belt.line import BeltLine, LineConfig
-from recycle_sorter.core.belt.motion import EncoderMotion, PictureMotion, SpeedMotion
+from recycle_sorter.core.belt.motion import EncoderMotion, SpeedMotion
 from recycle_sorter.core.belt.motion_choice import choose_motion
 from recycle_sorter.core.belt.types import Cause, ItemRecord, LineEvents, Outcome
 from recycle_sorter.core.errors import InvalidInputError
@@ -306,18 +306,6 @@ def test_closing_frees_the_driver() -> None:
     driver = FakeDriver()
     BeltLine(layout(), SpeedMotion(0.5), driver).close()
     assert driver.is_closed
-
-
-def test_each_source_has_its_motion() -> None:
-    assert isinstance(choose_motion(layout()), EncoderMotion)
-    speed = {"source": "speed", "timeout_sec": 0.5, "speed_m_per_sec": 0.5}
-    constant = choose_motion(layout(motion=speed))
-    assert isinstance(constant, SpeedMotion)
-    assert constant.position_m(START_NS) == 0.0
-    assert constant.position_m(START_NS + sec(2.0)) == pytest.approx(1.0)
-    assert isinstance(
-        choose_motion(layout(motion={"source": "picture", "timeout_sec": 0.5})), PictureMotion
-    )
 
 
 @settings(max_examples=15, deadline=None)
