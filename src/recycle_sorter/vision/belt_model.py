@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How an empty belt looks to a fixed camera, and how far a picture is from that.
+
+A pixel of the empty belt is *light and glare*, which stand still in the picture, times the frame's
+*gain*, plus *texture*, which travels with the belt. So the model holds what stands still as a mean
+a pixel, and the texture as one covariance of colour, which a distance in standard deviations is
+measured with: dirt that is merely darker counts little, a hue that the belt never has counts much.
+Texture is seen along the travel as well as over time, so that a belt that stands still while it is
+learnt does not surprise when it moves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.float32]
+
+_GAIN_LIMITS: Final = (0.3, 3.0)
+_STEP: Final = 4  # every so manieth row and column is enough for medians
+_FLOOR_LEVELS: Final = 1.5  # quantisation and noise that a plain belt has at least
+_FLOOR_SHARE: Final = 0.008  # local light is never steadier than that
+_TRIM: Final = 16.0  # squared distance beyond which a pixel is no texture while learning
+_PATCH_PX: Final = 5
+_FINE_PX: Final = 3
+_COARSE_PX: Final = 9
+_CLIP: Final = 8.0
+# Lowest thresholds on the two scales, standard deviations; texture with long tails raises them.
+_MIN_FINE: Final = 3.6
+_MIN_COARSE: Final = 2.2
+_QUANTILE: Final = 0.9985
+_MARGIN: Final = 1.35
+_MAX_RAISE: Final = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """How far each pixel of a picture is from the empty belt.
+
+    Attributes:
+        score: ``(height, width)`` float32, squared and relative to the threshold: above 1 it is
+            an item's.
+        raw: The same without any smoothing and threshold, squared standard deviations.
+    """
+
+    score: Picture
+    raw: Picture
+
+
+class BeltModel:
+    """What stands still, and what the texture spans."""
+
+    def __init__(self, mean: Picture, samples: list[Picture], weights: list[Picture]) -> None:
+        """Takes what :func:`learn_belt` worked out.
+
+        Args:
+            mean: ``(height, width, 3)`` float32, grey levels.
+            samples: Frames of that shape, brought to the mean's light.
+            weights: ``(height, width)`` each, 1 where the sample shows the belt, else 0.
+        """
+        self.mean = mean
+        self._gain: NDArray[np.float32] = np.ones(3, np.float32)
+        self._prepare()
+        differences = [sample - mean for sample in samples]
+        self._covariance = _covariance(differences, weights)
+        self._whiten()
+        self._spread: Picture = np.ones(mean.shape[:2], np.float32)
+        self._set_thresholds(differences, weights)
+
+    def measure(self, small: Picture) -> Departure:
+        """Measures a frame against the model.
+
+        Args:
+            small: ``(height, width, 3)`` float32, grey levels.
+        """
+        self._gain = self._gain_of(small)
+        expected = np.minimum(self.mean * self._gain, np.float32(255.0))
+        return self._depart(small - expected)
+
+    def adapt(self, small: Picture, is_belt: NDArray[np.bool_], weight: float) -> None:
+        """Follows slow changes of what stands still.
+
+        Args:
+            small: The frame that was measured last.
+            is_belt: ``(height, width)``; only these pixels are learnt from.
+            weight: How much the frame counts, 0 to 1; 0 while the belt stands, so that the piece
+                of texture in view is not taken for what stands still.
+        """
+        if weight <= 0:
+            return
+        mask = is_belt.astype(np.uint8)
+        cv2.accumulateWeighted(small / self._gain, self.mean, weight, mask)
+        self._prepare()
+
+    def absorb(self, small: Picture, mask: NDArray[np.bool_]) -> None:
+        """Takes what the mask shows for belt from now on: it did not travel with it."""
+        self.mean[mask] = (small / self._gain)[mask]
+        self._prepare()
+
+    @property
+    def gain(self) -> NDArray[np.float32]:
+        """Brightness of the last frame relative to the model, one factor a channel."""
+        return self._gain
+
+    def _prepare(self) -> None:
+        self._coarse_mean = self.mean[::_STEP, ::_STEP] + 1.0
+
+    def _gain_of(self, small: Picture) -> NDArray[np.float32]:
+        """A median finds most of the belt, the sums over it the gain to a fraction of a level."""
+        cells = small[::_STEP, ::_STEP] + 1.0
+        ratios = (cells / self._coarse_mean).reshape(-1, 3)
+        middle = np.median(ratios, axis=0)
+        near = (np.abs(ratios - middle) < 0.15 * middle).all(axis=1)
+        # Overexposed cells say nothing about how bright they are.
+        near &= (cells.reshape(-1, 3) < 250.0).all(axis=1)
+        if np.count_nonzero(near) >= 0.1 * len(near):
+            belt = self._coarse_mean.reshape(-1, 3)[near]
+            middle = cells.reshape(-1, 3)[near].sum(axis=0) / belt.sum(axis=0)
+        return np.asarray(np.clip(middle, *_GAIN_LIMITS), np.float32)
+
+    def _whiten(self) -> None:
+        self._whitener = _whitener_of(self._covariance, float(np.median(self._coarse_mean)))
+
+    def _scales(self, difference: Picture) -> tuple[Picture, Picture, Picture]:
+        """Squared distances: unsmoothed, smoothed a little, and (at half the size) a lot."""
+        white = cv2.transform(difference, self._whitener)
+        raw = _square(white)
+        fine = cv2.blur(white, (_FINE_PX, _FINE_PX))
+        half = cv2.resize(fine, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        side = _COARSE_PX // 2 | 1
+        coarse = cv2.blur(np.clip(half, -_CLIP, _CLIP), (side, side))
+        return raw, _square(fine), _square(coarse)
+
+    def _depart(self, difference: Picture) -> Departure:
+        raw, fine, coarse = self._scales(difference)
+        # A smoothed edge is where half of the contrast is left.
+        top = cv2.dilate(coarse, np.ones((_COARSE_PX // 2 | 1,) * 2, np.uint8))
+        coarse[coarse < 0.25 * top] = 0.0
+        size = (raw.shape[1], raw.shape[0])
+        wide = cv2.resize(coarse * self._per_coarse, size, interpolation=cv2.INTER_LINEAR)
+        return Departure(np.maximum(fine * self._per_fine, wide), raw)
+
+    def _set_thresholds(self, differences: list[Picture], weights: list[Picture]) -> None:
+        found: list[tuple[float, float]] = []
+        for difference, weight in zip(differences, weights, strict=True):
+            _, fine, coarse = self._scales(difference)
+            belt = weight > 0
+            small = cv2.resize(weight, coarse.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+            if belt.any() and small.any():
+                tail = np.quantile(fine[belt], _QUANTILE), np.quantile(coarse[small], _QUANTILE)
+                found.append((float(tail[0]), float(tail[1])))
+        tails = np.sqrt(np.median(np.array(found), axis=0)) if found else np.zeros(2)
+        lowest = np.array([_MIN_FINE, _MIN_COARSE])
+        limits = np.clip(_MARGIN * tails, lowest, _MAX_RAISE * lowest)
+        self.thresholds = (float(limits[0]), float(limits[1]))
+        self._per_fine, self._per_coarse = (float(1.0 / limit**2) for limit in limits)
+
+
+def learn_belt(frames: list[Picture], travel_axis: int) -> BeltModel:
+    """Learns an empty belt from frames that may show items, if these travel.
+
+    Args:
+        frames: One or more, ``(height, width, 3)`` float32, grey levels.
+        travel_axis: 1 if the belt travels across the picture, 0 if down or up.
+
+    Returns:
+        The model.
+    """
+    stack = np.stack(frames)
+    cells = stack[:, ::_STEP, ::_STEP] + 1.0
+    middle = np.median(cells, axis=0)
+    gains = np.median((cells / middle).reshape(len(frames), -1, 3), axis=1)
+    stack /= np.clip(gains, *_GAIN_LIMITS).astype(np.float32)[:, None, None, :]
+    median = np.asarray(np.median(stack, axis=0), np.float32)
+    prior = _streaks(median, travel_axis)
+    # What the belt's colour varies by, from the pixels that are near to the streaks.
+    covariance = _trimmed_covariance(median - prior)
+    whitener = _whitener_of(covariance, float(np.median(prior)))
+    weights = [_belt_weight(sample - prior, whitener) for sample in stack]
+    total = np.sum(weights, axis=0)
+    # A quarter of the frames showed the belt there; the others, an item that passed.
+    known = total >= max(1.0, 0.25 * len(frames))
+    summed = np.einsum("thwc,thw->hwc", stack, np.stack(weights))
+    passed = summed / np.maximum(total, 1.0)[..., None]
+    # The texture in view while learning is smoothed away, what stands still for good is kept.
+    smooth = prior + cv2.GaussianBlur(np.where(known[..., None], passed - prior, 0), (0, 0), 4.0)
+    mean = np.where(known[..., None], smooth, median).astype(np.float32)
+    still = [np.where(known, weight, 0.0).astype(np.float32) for weight in weights]
+    return BeltModel(np.ascontiguousarray(mean), list(stack), still)
+
+
+def _belt_weight(difference: Picture, whitener: NDArray[np.float32]) -> Picture:
+    """1 where no item lies: specks of texture may stand out, patches of it do not."""
+    stands_out = _square(cv2.transform(cv2.blur(difference, (3, 3)), whitener)) > _TRIM
+    patches = cv2.morphologyEx(
+        stands_out.astype(np.uint8), cv2.MORPH_OPEN, np.ones((_PATCH_PX, _PATCH_PX), np.uint8)
+    )
+    around = cv2.dilate(patches, np.ones((_COARSE_PX, _COARSE_PX), np.uint8))
+    return np.asarray(1 - around, np.float32)
+
+
+def _streaks(picture: Picture, travel_axis: int) -> Picture:
+    """What does not change along the travel, times the light's fall-off along it."""
+    lines = np.median(picture, axis=travel_axis, keepdims=True) + 1.0
+    share = np.median((picture + 1.0) / lines, axis=1 - travel_axis, keepdims=True)
+    length = share.shape[travel_axis]
+    x = np.linspace(-1, 1, length)
+    values = share.reshape(length, 3)
+    basis = np.stack([np.ones_like(x), x, x * x], axis=1)
+    weight = np.ones(length)
+    for _ in range(3):  # re-weighted: an item in view must not bend it
+        fit = np.linalg.lstsq(basis * weight[:, None], values * weight[:, None], rcond=None)[0]
+        error = np.abs(basis @ fit - values).max(axis=1)
+        weight = 1.0 / (1.0 + (error / 0.02) ** 2)
+    smooth = (basis @ fit).reshape(share.shape)
+    return np.asarray(lines * smooth - 1.0, np.float32)
+
+
+def _trimmed_covariance(difference: Picture) -> NDArray[np.float64]:
+    flat = difference[::2, ::2].reshape(-1, 3).astype(np.float64)
+    spread = 1.4826 * np.median(np.abs(flat), axis=0)
+    covariance = np.diag(np.maximum(spread, 1.0) ** 2)
+    for _ in range(4):
+        distance = np.einsum("ni,ij,nj->n", flat, np.linalg.inv(covariance), flat)
+        inside = flat[distance < _TRIM]
+        if len(inside) < 16:
+            break
+        covariance = inside.T @ inside / len(inside) + np.eye(3)
+    return covariance
+
+
+def _covariance(differences: list[Picture], weights: list[Picture]) -> NDArray[np.float64]:
+    kept = [
+        difference[::2, ::2][weight[::2, ::2] > 0]
+        for difference, weight in zip(differences, weights, strict=True)
+    ]
+    flat = np.concatenate(kept).astype(np.float64)
+    if len(flat) < 16:
+        return np.eye(3)
+    return np.asarray(flat.T @ flat / len(flat), np.float64)
+
+
+def _whitener_of(covariance: NDArray[np.float64], level: float) -> NDArray[np.float32]:
+    floor = (_FLOOR_LEVELS + _FLOOR_SHARE * level) ** 2
+    values, vectors = np.linalg.eigh(covariance + floor * np.eye(3))
+    return np.asarray((vectors / np.sqrt(values)).T, np.float32)
+
+
+_SUM: Final = np.ones((1, 3), np.float32)
+
+
+def _square(white: NDArray[Any]) -> Picture:
+    return np.asarray(cv2.transform(cv2.multiply(white, white), _SUM), np.float32)

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a map of how much each pixel departs from the belt to one outline an item."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from recycle_sorter.vision.belt_model import Departure
+
+Mask = NDArray[np.uint8]
+
+_LOW: Final = 0.5  # of the threshold: grows an outline from where it is certain
+_SOLID: Final = 0.62  # of its smallest rectangle, from which on a fragment is an item of its own
+_HALF: Final = 0.25  # half of the contrast, squared
+
+
+@dataclass(frozen=True, slots=True)
+class BlobSizes:
+    """Lengths in pixels of the map.
+
+    Attributes:
+        min_px: Shortest side of an item.
+        join_px: Fragments of one item lie no further apart.
+        near_px: Items that lie no further apart touch.
+    """
+
+    min_px: float
+    join_px: float
+    near_px: float
+
+
+@dataclass(slots=True)
+class Blob:
+    """One item's outline.
+
+    Attributes:
+        left_px: Where ``mask`` lies in the map.
+        top_px: The same, down.
+        mask: ``(height, width)`` uint8, 0 or 1, just around the item.
+        is_near: Whether another blob lies within ``near_px``.
+        is_necked: Whether its shape is rather that of two items than of one.
+    """
+
+    left_px: int
+    top_px: int
+    mask: Mask
+    is_near: bool = False
+    is_necked: bool = False
+
+
+def find_blobs(departure: Departure, sizes: BlobSizes, min_solidity: float) -> list[Blob]:
+    """Finds the items in a map.
+
+    Args:
+        departure: From the belt's model.
+        sizes: What counts as an item and as near.
+        min_solidity: Share of its convex hull that an item fills, 0 to 1.
+
+    Returns:
+        The items, from the top of the picture down.
+    """
+    sure = (departure.score > 1.0).astype(np.uint8)
+    if not sure.any():
+        return []
+    grown = _trimmed(departure)
+    opened = cv2.morphologyEx(grown, cv2.MORPH_OPEN, _disc(2))
+    # Thin edges are all that a clear film shows: they are closed into outlines before specks go.
+    closed = cv2.morphologyEx(grown, cv2.MORPH_CLOSE, _disc(round(sizes.join_px)))
+    filled = _filled(closed)
+    body = cv2.morphologyEx(filled, cv2.MORPH_OPEN, _disc(round(0.5 * sizes.min_px)))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(body, connectivity=8)
+    blobs: list[Blob] = []
+    min_area = 0.5 * sizes.min_px**2
+    for label in range(1, count):
+        left, top, width, height, area = (int(value) for value in stats[label])
+        window = (slice(top, top + height), slice(left, left + width))
+        mask = (labels[window] == label).astype(np.uint8)
+        if area < min_area or np.count_nonzero(sure[window] & mask) < 0.25 * min_area:
+            continue
+        parts = _parts(mask, opened[window] & mask, min_area)
+        blobs += [_blob(part, left, top) for part in parts]
+    _mark_near(blobs, labels.shape, sizes.near_px)
+    for blob in blobs:
+        blob.is_necked = _is_necked(blob.mask, min_solidity, sizes.min_px)
+    return blobs
+
+
+def _trimmed(departure: Departure) -> Mask:
+    """The low threshold, less the rim that smoothing added around strong contrast."""
+    grown = departure.score > _LOW
+    raw = departure.raw
+    top = cv2.dilate(raw, np.ones((5, 5), np.uint8))
+    inner = cv2.erode(grown.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    sharp = cv2.blur(raw, (1, 1)) > _HALF * top
+    # Weak contrast has no rim to speak of, and noise would fray it.
+    weak = top < 40.0
+    return (grown & (inner | sharp | weak)).astype(np.uint8)
+
+
+def _disc(side_px: int) -> Mask:
+    side = max(1, side_px) | 1
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)
+
+
+def _filled(mask: NDArray[Any]) -> Mask:
+    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return np.asarray(cv2.drawContours(mask.copy(), outlines, -1, 1, cv2.FILLED), np.uint8)
+
+
+def _parts(whole: Mask, opened: Mask, min_area: float) -> list[Mask]:
+    """Splits what closing joined, if the pieces are solid enough to be items of their own."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(_filled(opened), connectivity=8)
+    solid = []
+    for label in range(1, count):
+        area = int(stats[label, cv2.CC_STAT_AREA])
+        if area >= max(min_area, 0.1 * np.count_nonzero(whole)):
+            piece = (labels == label).astype(np.uint8)
+            if area >= _SOLID * _rectangle_area(piece):
+                solid.append(piece)
+    covered = sum(int(np.count_nonzero(piece)) for piece in solid)
+    if len(solid) < 2 or covered < 0.8 * np.count_nonzero(whole):
+        return [whole]
+    return solid
+
+
+def _rectangle_area(mask: Mask) -> float:
+    points = cv2.findNonZero(mask)
+    _, (width, height), _ = cv2.minAreaRect(points)
+    return (float(width) + 1.0) * (float(height) + 1.0)
+
+
+def _blob(mask: Mask, left: int, top: int) -> Blob:
+    x, y, width, height = cv2.boundingRect(mask)
+    return Blob(left + x, top + y, np.ascontiguousarray(mask[y : y + height, x : x + width]))
+
+
+def _mark_near(blobs: list[Blob], shape: tuple[int, ...], near_px: float) -> None:
+    reach = max(1, round(near_px))
+    for index, first in enumerate(blobs):
+        for second in blobs[index + 1 :]:
+            if _gap_px(first, second) > reach:
+                continue
+            grown = cv2.dilate(_placed(first, shape), _disc(2 * reach + 1))
+            if (grown & _placed(second, shape)).any():
+                first.is_near = second.is_near = True
+
+
+def _gap_px(first: Blob, second: Blob) -> int:
+    """Between the boxes, the larger of the two ways."""
+    (height_a, width_a), (height_b, width_b) = first.mask.shape, second.mask.shape
+    across = max(second.left_px - first.left_px - width_a, first.left_px - second.left_px - width_b)
+    down = max(second.top_px - first.top_px - height_a, first.top_px - second.top_px - height_b)
+    return max(across, down)
+
+
+def _placed(blob: Blob, shape: tuple[int, ...]) -> Mask:
+    canvas = np.zeros(shape[:2], np.uint8)
+    height, width = blob.mask.shape
+    canvas[blob.top_px : blob.top_px + height, blob.left_px : blob.left_px + width] = blob.mask
+    return canvas
+
+
+def _is_necked(mask: Mask, min_solidity: float, min_px: float) -> bool:
+    """Whether the shape is two bodies that meet: a low share of the hull, or a narrow waist."""
+    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    outline = max(outlines, key=cv2.contourArea)
+    area = cv2.contourArea(outline)
+    hull = cv2.contourArea(cv2.convexHull(outline))
+    if hull < min_px**2:
+        return False
+    solidity = area / hull
+    if solidity < min_solidity:
+        return True
+    if solidity > 0.97:
+        return False
+    return _has_waist(mask, min_px)
+
+
+def _has_waist(mask: Mask, min_px: float) -> bool:
+    padded = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    depth = cv2.distanceTransform(padded, cv2.DIST_L2, 3)
+    deepest = float(depth.max())
+    for share in (0.45, 0.6, 0.75):
+        core = (depth > share * deepest).astype(np.uint8)
+        count, _, stats, _ = cv2.connectedComponentsWithStats(core, connectivity=8)
+        bodies = stats[1:count, cv2.CC_STAT_AREA]
+        if count > 2 and np.sort(bodies)[-2] > max(4.0, 0.05 * min_px**2, 0.15 * bodies.max()):
+            return True
+    return False

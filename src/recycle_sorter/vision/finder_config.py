@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the finder takes for an item."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from recycle_sorter.core.errors import InvalidInputError
+
+
+@dataclass(frozen=True, slots=True)
+class FinderConfig:
+    """What is an item.
+
+    Attributes:
+        min_item_m: Smaller things are dirt, 0.002 to 1.
+        max_item_m: Longer ones are several items that touch, 0.01 to 5.
+        join_m: Fragments of one item lie no further apart, 0 to 0.1.
+        near_m: Items no further apart count as touching, 0 to 0.1.
+        min_solidity: Share of its convex hull that one item fills, 0 to 1.
+        learn_frames: How many frames of belt make the model, 1 to 200.
+        adapt_m: How far the belt travels until what stands still is mostly learnt anew; 0 never.
+    """
+
+    min_item_m: float = 0.02
+    max_item_m: float = 0.40
+    join_m: float = 0.010
+    near_m: float = 0.006
+    min_solidity: float = 0.80
+    learn_frames: int = 15
+    adapt_m: float = 4.0
+
+    def __post_init__(self) -> None:
+        """Checks every field.
+
+        Raises:
+            InvalidInputError: Naming the field, its value and its bounds.
+        """
+        bounds = {
+            "min_item_m": (0.002, 1.0),
+            "max_item_m": (0.01, 5.0),
+            "join_m": (0.0, 0.1),
+            "near_m": (0.0, 0.1),
+            "min_solidity": (0.0, 1.0),
+            "learn_frames": (1, 200),
+            "adapt_m": (0.0, 1e4),
+        }
+        for field in fields(self):
+            value, (low, high) = getattr(self, field.name), bounds[field.name]
+            whole = field.name == "learn_frames"
+            kinds = (int,) if whole else (int, float)
+            if isinstance(value, bool) or not isinstance(value, kinds):
+                kind = "a whole number" if whole else "a number"
+                raise InvalidInputError(f"finder.{field.name}", value, kind)
+            if not low <= value <= high:  # also catches NaN
+                expected = f"from {low:g} to {high:g}"
+                raise InvalidInputError(f"finder.{field.name}", value, expected)
+        if self.min_item_m >= self.max_item_m:
+            expected = f"above finder.min_item_m ({self.min_item_m:g})"
+            raise InvalidInputError("finder.max_item_m", self.max_item_m, expected)
