@@ -17,17 +17,28 @@ from recycle_sorter.core.fields import number as _number
 from recycle_sorter.core.fields import only as _only
 from recycle_sorter.core.fields import sequence as _list
 from recycle_sorter.core.fields import text as _text
-from recycle_sorter.core.routing import BinSpec, DiverterSpec, MaterialRule, Routing
+from recycle_sorter.core.routing import (
+    BinSpec,
+    CostMatrix,
+    DiverterSpec,
+    MaterialRule,
+    Routing,
+)
 
 _Named = TypeVar("_Named", DiverterSpec, BinSpec)
 
-TOP_KEYS = {"diverters", "bins", "materials", "reject_bin", "defaults"}
+TOP_KEYS = {"diverters", "bins", "materials", "reject_bin", "defaults", "costs"}
 _DIVERTER_KEYS = {
     "name", "home_rad", "min_rad", "max_rad", "stroke_sec", "dwell_sec", "delay_sec",
 }  # fmt: skip
 _BIN_KEYS = {"name", "diverter", "position_rad"}
 _RULE_KEYS = {"bin", "min_confidence", "min_margin"}
 _DEFAULT_KEYS = {"min_confidence", "min_margin"}
+_COST_KEYS = {"contamination", "loss", "materials"}
+_MATERIAL_COST_KEYS = {"loss", "bins"}
+_CONTAMINATION = 1.0
+_LOSS = 0.5
+_MAX_COST = 1e6
 
 
 def parse_routing(data: object) -> Routing:
@@ -35,7 +46,8 @@ def parse_routing(data: object) -> Routing:
 
     Args:
         data: Mapping with ``diverters`` (list), ``bins`` (list), ``materials`` (mapping),
-            ``reject_bin`` (name) and optionally ``defaults`` (``min_confidence``, ``min_margin``).
+            ``reject_bin`` (name) and optionally ``defaults`` (``min_confidence``, ``min_margin``)
+            and ``costs`` (``contamination``, ``loss``, ``materials``).
             ``config/routing.yaml`` is the commented example.
 
     Returns:
@@ -72,7 +84,8 @@ def parse_routing(data: object) -> Routing:
             "the bin at the end (one without diverter), where items fall when nothing moves",
             'name a bin with `diverter: ""`',
         )
-    return Routing(rules, bins, diverters, reject_bin)
+    costs = _costs(top["costs"], rules, bins, reject_bin) if "costs" in top else None
+    return Routing(rules, bins, diverters, reject_bin, costs)
 
 
 def _diverter(data: object, where: str) -> DiverterSpec:
@@ -146,6 +159,38 @@ def _rule(
         min_confidence=_number(entry, "min_confidence", where, 0.0, 1.0),
         min_margin=_number(entry, "min_margin", where, 0.0, 1.0),
     )
+
+
+def _costs(
+    data: object,
+    rules: Mapping[str, MaterialRule],
+    bins: Mapping[str, BinSpec],
+    reject_bin: str,
+) -> CostMatrix:
+    """A whole matrix: what is left out costs the default, a material in its own bin nothing."""
+    entry = _mapping(data, "costs")
+    _only(entry, _COST_KEYS, "costs.")
+    contamination = _number(entry, "contamination", "costs", 0.0, _MAX_COST, default=_CONTAMINATION)
+    loss = _number(entry, "loss", "costs", 0.0, _MAX_COST, default=_LOSS)
+    given = _mapping(entry.get("materials", {}), "costs.materials")
+    _only(given, rules, "costs.materials.")
+    matrix = {}
+    for material, rule in rules.items():
+        where = f"costs.materials.{material}"
+        own = _mapping(given.get(material, {}), where)
+        _only(own, _MATERIAL_COST_KEYS, f"{where}.")
+        costs = dict.fromkeys(bins, contamination)
+        costs[reject_bin] = _number(own, "loss", where, 0.0, _MAX_COST, default=loss)
+        if rule.bin == reject_bin and "loss" in own:
+            raise InvalidInputError(
+                f"{where}.loss", own["loss"], "none where the reject bin is its own", "remove it"
+            )
+        by_bin = _mapping(own.get("bins", {}), f"{where}.bins")
+        _only(by_bin, set(bins) - {rule.bin, reject_bin}, f"{where}.bins.")
+        for name in by_bin:
+            costs[name] = _number(by_bin, name, f"{where}.bins", 0.0, _MAX_COST)
+        matrix[material] = {**costs, rule.bin: 0.0}
+    return CostMatrix(matrix, contamination)
 
 
 def _bin_name(value: object, where: str, bins: Mapping[str, BinSpec]) -> str:
