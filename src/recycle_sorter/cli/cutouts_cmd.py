@@ -112,5 +112,5 @@ def _transparency(path: Path) -> NDArray[np.uint8] | None:
     pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.ndim != 3 or pixels.shape[2] != 4 or pixels.dtype != np.uint8:
         return None
-    alpha = np.ascontiguousarray(pixels[..., 3])
+    alpha = np.array(pixels[..., 3], np.uint8)
     return None if bool((alpha == 255).all()) else alpha

@@ -100,7 +100,8 @@ def cut_out(
     if max(sides) < _MIN_LENGTH_PX:
         return Refusal(source, f"the item is {max(sides):.0f} px long")
     item = cv2.dilate((labels == largest).astype(np.uint8), np.ones((3, 3), np.uint8))
-    alpha = item * (mask.astype(np.float32) / 255.0 if is_exact else _tightened(labels == largest))
+    edge = mask.astype(np.float32) / 255.0 if is_exact else _tightened(labels == largest)
+    alpha = np.asarray(item * edge, np.float32)
     rgba = _matted(pixels, alpha, solid, _CLEAR.get(material, 0.0))
     rows = slice(max(0, top - _MARGIN_PX), top + high + _MARGIN_PX)
     columns = slice(max(0, left - _MARGIN_PX), left + wide + _MARGIN_PX)
@@ -169,15 +170,18 @@ def _unshaded(pixels: NDArray[np.uint8], solid: Mask) -> Mask:
     spread = cv2.blur(grey * grey, (width, width)) - cv2.blur(grey, (width, width)) ** 2
     is_even = np.sqrt(np.maximum(spread, 0.0)) < _EVEN * np.maximum(grey, 0.1)
     like = (level > 0.4) & (level < 1.04) & (tint < _TINT)
-    free = _hanging_on(like & is_even, solid == 0)
-    # Beside the item nothing is even: there, what is grey enough goes too.
-    near = cv2.dilate(free.astype(np.uint8), np.ones((2 * width + 1, 2 * width + 1), np.uint8))
-    free |= _hanging_on(like & (near > 0), free)
+    # At the edges of shadow and item nothing is even: there, what is grey enough goes too.
+    around = np.ones((2 * width + 1, 2 * width + 1), np.uint8)
+    free = solid == 0
+    near = cv2.dilate(free.astype(np.uint8), around) > 0
+    free = _hanging_on(like & (is_even | near), free)
+    near = cv2.dilate(free.astype(np.uint8), around) > 0
+    free = _hanging_on(like & near, free)
     kept = (~free).astype(np.uint8)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
-    kept = cv2.morphologyEx(kept, cv2.MORPH_OPEN, kernel)
-    kept = cv2.morphologyEx(kept, cv2.MORPH_CLOSE, kernel)
-    outlines, _ = cv2.findContours(kept, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    opened = cv2.morphologyEx(kept, cv2.MORPH_OPEN, kernel)
+    closed = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, kernel)
+    outlines, _ = cv2.findContours(closed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     filled = np.zeros_like(solid)
     cv2.drawContours(filled, outlines, -1, 1, cv2.FILLED)
     return filled

@@ -267,7 +267,7 @@ class MachineSpec:
     """
 
     m_per_tick: float = 0.0005
-    end_m: float = 3.0
+    end_m: float = 2.5
     jitter_sec: float = 0.001
 
     def __post_init__(self) -> None:
