@@ -146,7 +146,7 @@ def _mark_near(blobs: list[Blob], shape: tuple[int, ...], near_px: float) -> Non
             if _gap_px(first, second) > reach:
                 continue
             grown = cv2.dilate(_placed(first, shape), _disc(2 * reach + 1))
-            if (grown & _placed(second, shape)).any():
+            if np.logical_and(grown, _placed(second, shape)).any():
                 first.is_near = second.is_near = True
 
 

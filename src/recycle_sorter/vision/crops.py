@@ -84,7 +84,7 @@ def _check(pixels: object, found: FoundItem, margin: object, background: object)
     if background not in BACKGROUNDS:
         raise InvalidInputError("background", background, f"one of {', '.join(BACKGROUNDS)}")
     left, top, width, height = found.detection.box_px
-    inside = 0 <= left and 0 <= top and width > 0 and height > 0
+    inside = min(left, top) >= 0 and min(width, height) > 0
     if not inside or left + width > pixels.shape[1] or top + height > pixels.shape[0]:
         raise InvalidInputError("box_px", found.detection.box_px, "a box inside of the picture")
     if found.mask.shape != (height, width):
@@ -96,13 +96,8 @@ def _cut(pixels: NDArray[np.uint8], x: int, y: int, side: int) -> NDArray[np.uin
     before_x, before_y = max(0, -x), max(0, -y)
     after_x, after_y = max(0, x + side - columns), max(0, y + side - rows)
     part = pixels[max(0, y) : min(rows, y + side), max(0, x) : min(columns, x + side)]
-    if before_x or before_y or after_x or after_y:
-        part = np.asarray(
-            cv2.copyMakeBorder(part, before_y, after_y, before_x, after_x, cv2.BORDER_REFLECT),
-            np.uint8,
-        )
-        return part
-    return np.ascontiguousarray(part)
+    border = (before_y, after_y, before_x, after_x)
+    return np.asarray(cv2.copyMakeBorder(part, *border, cv2.BORDER_REFLECT), np.uint8)
 
 
 def _on_board(crop: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -127,4 +122,4 @@ def _light(crop: NDArray[np.uint8], mask: NDArray[np.uint8]) -> float:
 def _board(side: int, level: float) -> NDArray[np.float32]:
     line = np.linspace(-1, 1, side, dtype=np.float32)
     fall = 1 - _BOARD_FALL / 2 * (line[:, None] ** 2 + line[None, :] ** 2)
-    return np.asarray(level * fall[..., None] * np.float32([0.985, 1.0, 1.0]), np.float32)
+    return np.asarray(level * fall[..., None] * np.array([0.985, 1.0, 1.0]), np.float32)
