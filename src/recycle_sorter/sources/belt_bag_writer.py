@@ -120,8 +120,13 @@ class BeltBagWriter(BagWriter):
             x_m=x_m,
         )
 
-    def write_decision(self, decision: SortDecision, item: TrackedItem, now_ns: int) -> None:
-        """Writes a decision that fell at ``now_ns``, with the surest picture of its item."""
+    def write_decision(
+        self, decision: SortDecision, item: TrackedItem, x_m: float, now_ns: int
+    ) -> None:
+        """Writes a decision that fell at ``now_ns``, with the surest picture of its item.
+
+        ``x_m`` is where the item was at the decision's stamp.
+        """
         asked = [one for one in item.evidence if one.probabilities]
         best = max(asked, key=lambda one: max(one.probabilities), default=None)
         top = int(np.argmax(best.probabilities)) if best else 0
@@ -130,6 +135,10 @@ class BeltBagWriter(BagWriter):
             now_ns,
             header=_header(decision.stamp_ns, self._frame_id),
             item_id=decision.item_id,
+            x_m=x_m,
+            y_m=item.y_m,
+            length_m=item.size_m[0],
+            width_m=item.size_m[1],
             material=decision.material,
             confidence=decision.confidence,
             bin=decision.bin,
@@ -209,6 +218,8 @@ def _detection(one: Detection) -> Any:
         length_m=one.size_m[0],
         width_m=one.size_m[1],
         area_m2=one.area_m2,
+        from_m=one.along_m[0],
+        to_m=one.along_m[1],
         is_whole=one.is_whole,
         is_touching=one.is_touching,
         probabilities=np.array(one.probabilities, np.float32),

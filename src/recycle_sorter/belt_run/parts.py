@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a belt's layout to the parts that a run is put together of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from recycle_sorter.belt_run.perception import BeltPerception, PerceptionConfig
+from recycle_sorter.belt_run.timeline import BeltMarks
+from recycle_sorter.config_files import load_yaml
+from recycle_sorter.core.belt.layout import Layout
+from recycle_sorter.core.belt.layout_file import parse_layout
+from recycle_sorter.core.belt.motion import EncoderMotion, PictureMotion, SpeedMotion
+from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.core.ports import Engine
+from recycle_sorter.inference.bundle import ModelBundle
+from recycle_sorter.inference.classifier import MaterialClassifier
+from recycle_sorter.paths import share_file
+from recycle_sorter.twin.diverters import TwinDiverter
+from recycle_sorter.twin.scenario import Scenario
+from recycle_sorter.vision.belt_calibration import BeltCalibration
+from recycle_sorter.vision.belt_shift import BeltShift
+from recycle_sorter.vision.item_finder import ItemFinder
+
+SHIPPED_LAYOUT: Final = "config/belt.yaml"
+# A diverter's answer to a command; the layout's lead must cover it and the stroke.
+TWIN_DELAY_SEC: Final = 0.005
+
+Motion = EncoderMotion | SpeedMotion | PictureMotion
+
+
+def load_layout(path: str | Path | None = None) -> tuple[Layout, Path]:
+    """Reads and checks a layout.
+
+    Args:
+        path: The YAML file; None for the shipped one.
+
+    Returns:
+        The layout, and the folder from which its relative paths start.
+
+    Raises:
+        InvalidInputError: Naming the faulty key.
+    """
+    file = share_file(SHIPPED_LAYOUT) if path is None else Path(path).expanduser()
+    return parse_layout(load_yaml(file)), file.parent
+
+
+def make_calibration(
+    layout: Layout, folder: Path, width_px: int, height_px: int
+) -> BeltCalibration:
+    """The calibration for pictures of a size: the layout's file, or made from its px_per_m.
+
+    Raises:
+        InvalidInputError: If the file is faulty or made for pictures of another shape, or the
+            layout promises a longer view than the camera has.
+    """
+    camera = layout.camera
+    if camera.calibration:
+        calibration = BeltCalibration.load(folder / camera.calibration)
+        if (calibration.width_px, calibration.height_px) != (width_px, height_px):
+            calibration = calibration.scaled(width_px, height_px)
+    else:
+        px_per_m = camera.px_per_m or 0.0
+        calibration = BeltCalibration.from_px_per_m(px_per_m, width_px, height_px, camera.direction)
+    _check_view(layout, calibration)
+    return calibration
+
+
+def scenario_calibration(scenario: Scenario, layout: Layout) -> BeltCalibration:
+    """The calibration of a twin's camera, which looks straight down.
+
+    Raises:
+        InvalidInputError: If the layout's decision line lies outside of its view.
+    """
+    camera = scenario.camera
+    calibration = BeltCalibration.from_px_per_m(
+        camera.px_per_m, camera.width_px, camera.height_px, camera.direction
+    )
+    _check_view(layout, calibration)
+    return calibration
+
+
+def _check_view(layout: Layout, calibration: BeltCalibration) -> None:
+    seen_m = calibration.view_m[0]
+    if layout.decision_line_m > seen_m:
+        raise InvalidInputError(
+            "decision_line_m",
+            layout.decision_line_m,
+            f"within what the camera sees of the belt, {seen_m:.3f} m",
+            "calibrate the camera again, or move the line upstream",
+        )
+
+
+def make_perception(
+    layout: Layout,
+    calibration: BeltCalibration,
+    bundle: ModelBundle,
+    engine: Engine,
+    background: str = "",
+) -> BeltPerception:
+    """What looks at the belt's pictures.
+
+    Args:
+        layout: Its motion source says whether the pictures' shift is measured.
+        calibration: Of the pictures.
+        bundle: The model.
+        engine: Runs it; stays the caller's to close.
+        background: As of ``PerceptionConfig``; empty for the default.
+    """
+    config = PerceptionConfig(background=background) if background else PerceptionConfig()
+    shift = None
+    if layout.motion.source == "picture":
+        # Two frames at 15 Hz lie so far apart at the highest speed.
+        shift = BeltShift.from_calibration(calibration, layout.speed.max_m_per_sec / 15.0)
+    return BeltPerception(
+        ItemFinder(calibration), MaterialClassifier(bundle, engine), shift, config
+    )
+
+
+def make_motion(layout: Layout) -> Motion:
+    """The belt's motion as the layout wants it."""
+    motion, fastest = layout.motion, layout.speed.max_m_per_sec
+    if motion.source == "encoder":
+        return EncoderMotion(
+            motion.m_per_tick or 0.0, motion.wrap_bits, motion.timeout_sec, fastest
+        )
+    if motion.source == "speed":
+        return SpeedMotion(motion.speed_m_per_sec, motion.timeout_sec, fastest)
+    return PictureMotion(motion.timeout_sec, fastest)
+
+
+def bin_of(layout: Layout) -> dict[str, str]:
+    """Bin by material, in the order of the layout's bins."""
+    order = list(layout.routing.bins)
+    rules = sorted(layout.routing.rules.values(), key=lambda rule: order.index(rule.bin))
+    return {rule.material: rule.bin for rule in rules}
+
+
+def make_marks(layout: Layout) -> BeltMarks:
+    """What stands along the belt, for the report."""
+    return BeltMarks(
+        layout.camera.view_length_m,
+        layout.decision_line_m,
+        tuple((place.name, place.position_m) for place in layout.places),
+        layout.end_m,
+    )
+
+
+def twin_diverters(layout: Layout) -> list[TwinDiverter]:
+    """The layout's diverters for a twin."""
+    found = []
+    for place in layout.places:
+        spec = layout.routing.diverters[place.name]
+        bins = layout.routing.bins.values()
+        found.append(
+            TwinDiverter(
+                name=place.name,
+                position_m=place.position_m,
+                bins={one.name: one.position_rad for one in bins if one.diverter == place.name},
+                home_rad=spec.home_rad,
+                min_rad=spec.min_rad,
+                max_rad=spec.max_rad,
+                stroke_sec=place.stroke_sec,
+                delay_sec=min(TWIN_DELAY_SEC, place.lead_sec - place.stroke_sec),
+            )
+        )
+    return found

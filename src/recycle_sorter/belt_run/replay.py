@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the line on a recorded bag: every frame once, in the order of the stamps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from heapq import merge
+
+from recycle_sorter.belt_run.parts import make_motion
+from recycle_sorter.belt_run.perception import BeltPerception
+from recycle_sorter.belt_run.result import RunResult, Truths, make_result
+from recycle_sorter.belt_run.runner import BeltRunner, RunnerConfig
+from recycle_sorter.belt_run.simulate import Watcher
+from recycle_sorter.core.belt.judged import TrueItem
+from recycle_sorter.core.belt.layout import Layout
+from recycle_sorter.core.belt.line import BeltLine, LineConfig
+from recycle_sorter.core.errors import SourceError
+from recycle_sorter.core.types import NS_PER_SEC, Frame
+from recycle_sorter.drivers.simulated import SimulatedDriver
+from recycle_sorter.sources.bag import BagSource
+from recycle_sorter.sources.belt_bag import (
+    BeltRecording,
+    EncoderSample,
+    RecordedTruth,
+    SpeedSample,
+)
+
+_Event = Frame | EncoderSample | SpeedSample
+
+
+def replay(
+    bag: BagSource,
+    recording: BeltRecording,
+    layout: Layout,
+    perception: BeltPerception,
+    clock_ns: Callable[[], int],
+    *,
+    config: RunnerConfig | None = None,
+    watcher: Watcher | None = None,
+    about: Mapping[str, str] | None = None,
+) -> RunResult:
+    """Runs a bag to its end and judges the run.
+
+    What fell where is told by this run's own records: the landings in the bag are those of the
+    run that was recorded.
+
+    Args:
+        bag: The pictures.
+        recording: What lies beside them.
+        layout: Of the line.
+        perception: Looks at the bag's frames.
+        clock_ns: Any monotonic clock; measures work and decides nothing.
+        config: How time passes.
+        watcher: Looks on.
+        about: What runs, by name, for the report.
+
+    Returns:
+        The run; two replays of one bag decide and log the same.
+
+    Raises:
+        SourceError: If the bag lacks the motion that the layout asks for.
+    """
+    config = config or RunnerConfig()
+    source = layout.motion.source
+    if source == "encoder" and not recording.encoder:
+        raise SourceError(
+            f"bag {bag.name} has no BeltEncoder message, and the layout's motion.source is "
+            "encoder. Fix: record the encoder too, or set motion.source to picture"
+        )
+    if source == "speed" and layout.motion.speed_m_per_sec is None and not recording.speeds:
+        raise SourceError(
+            f"bag {bag.name} has no belt speed. Fix: set motion.speed_m_per_sec in the layout"
+        )
+    motion = make_motion(layout)
+    driver = SimulatedDriver(layout.routing.diverters)
+    line = BeltLine(layout, motion, driver, LineConfig(tick_hz=1.0 / config.tick_sec))
+    runner = BeltRunner(line, motion, perception, config, clock_ns)
+    if watcher is not None:
+        runner.on_events = watcher.on_events
+    truths = sorted(recording.truths, key=lambda truth: truth.stamp_ns)
+    places: list[TrueItem] = []
+    end_ns = 0
+    for event in _events(bag, recording, source):
+        end_ns = event.stamp_ns
+        if isinstance(event, Frame):
+            observation = runner.on_frame(event)
+            if watcher is not None:
+                watcher.on_frame(event, observation, runner)
+        elif isinstance(event, EncoderSample):
+            runner.on_ticks(event.ticks, event.stamp_ns)
+            if watcher is not None:
+                watcher.on_ticks(event.ticks, event.stamp_ns)
+        else:
+            runner.on_speed(event.speed_m_per_sec, event.stamp_ns)
+        # As soon as the belt's place at its stamp is known: motions forget.
+        while truths and truths[0].stamp_ns <= (motion.newest_ns or 0):
+            places += _placed(truths.pop(0), runner)
+    runner.finish(end_ns + round((config.latency_sec + 0.05) * NS_PER_SEC))
+    line.close()
+    last_m = motion.position_m(end_ns) or 0.0
+    items = [_counted(item, last_m, layout) for item in places]
+    return make_result(runner, layout, Truths(items), about or {}, bag=bag.name)
+
+
+def _events(bag: BagSource, recording: BeltRecording, source: str) -> Iterator[_Event]:
+    """Motion before the frame of the same stamp."""
+    motion: list[EncoderSample] | list[SpeedSample] = []
+    if source == "encoder":
+        motion = recording.encoder
+    elif source == "speed":
+        motion = recording.speeds
+    streams: list[Iterator[tuple[int, int, _Event]]] = [
+        ((one.stamp_ns, 0, one) for one in motion),
+        ((frame.stamp_ns, 1, frame) for frame in _frames(bag)),
+    ]
+    for _, _, event in merge(*streams, key=lambda entry: entry[:2]):
+        yield event
+
+
+def _frames(bag: BagSource) -> Iterator[Frame]:
+    while (frame := bag.read()) is not None:
+        yield frame
+
+
+def _placed(truth: RecordedTruth, runner: BeltRunner) -> list[TrueItem]:
+    """The item's place on the belt as the line counts; nothing where that is unknown."""
+    position_m = runner.motion.position_m(truth.stamp_ns)
+    if position_m is None:
+        return []
+    return [
+        TrueItem(
+            item_id=truth.item_id,
+            material=truth.material,
+            s_m=truth.x_m - position_m,
+            y_m=truth.y_m,
+            enter_ns=truth.stamp_ns,
+            is_separate=not truth.is_overlapping,
+            length_m=truth.length_m,
+            source=truth.source,
+        )
+    ]
+
+
+def _counted(item: TrueItem, last_m: float, layout: Layout) -> TrueItem:
+    """With what the belt's last position says of whether it could be decided."""
+    counts = item.s_m + last_m > layout.decision_line_m + 0.05
+    return TrueItem(
+        item.item_id, item.material, item.s_m, item.y_m, item.enter_ns, item.is_separate, counts,
+        item.length_m, item.source,
+    )  # fmt: skip

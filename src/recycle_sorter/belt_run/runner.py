@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the belt by stamps, in one thread: the same input gives the same decisions.
+
+The steady clock of such a run is the stamps' own. Frames take ``latency_sec`` from their stamp
+until the line hears of them, as a camera and a network do, however fast this machine is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from recycle_sorter.belt_run.log import DecisionLog
+from recycle_sorter.belt_run.parts import Motion
+from recycle_sorter.belt_run.perception import BeltPerception
+from recycle_sorter.core.belt.line import BeltLine
+from recycle_sorter.core.belt.motion import EncoderMotion, SpeedMotion
+from recycle_sorter.core.belt.types import ItemRecord, LineEvents, Observation, TrackedItem
+from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.core.types import NS_PER_SEC, Frame, SortDecision
+
+_TRACK_NS = NS_PER_SEC // 20  # how often the belt's place is kept for the report
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerConfig:
+    """How time passes.
+
+    Attributes:
+        tick_sec: Time between two ticks of the line, seconds; a command is issued at a tick.
+        latency_sec: From a frame's stamp until the line hears of what it shows, seconds.
+    """
+
+    tick_sec: float = 0.005
+    latency_sec: float = 0.03
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.tick_sec) and 0.0005 <= self.tick_sec <= 1.0):
+            raise InvalidInputError("tick_sec", self.tick_sec, "a number from 0.0005 to 1")
+        if not (math.isfinite(self.latency_sec) and 0.0 <= self.latency_sec <= 10.0):
+            raise InvalidInputError("latency_sec", self.latency_sec, "a number from 0 to 10")
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision with what it was made on.
+
+    Attributes:
+        decision: What was decided.
+        item: What was tracked.
+        x_m: Where the item was at the decision's stamp, metres.
+        latency_ns: Work that the item's last picture took, by ``clock_ns``.
+    """
+
+    decision: SortDecision
+    item: TrackedItem
+    x_m: float
+    latency_ns: int
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """An observation that the line has not heard of yet."""
+
+    due_ns: int
+    observation: Observation
+    work_ns: int
+
+
+@dataclass(slots=True)
+class BeltRunner:
+    """Hands frames, encoder and ticks to the line in the order of their times.
+
+    Attributes:
+        line: Decides and fires.
+        motion: The line's own, which this feeds.
+        perception: Looks at the frames.
+        config: How time passes.
+        clock_ns: Any monotonic clock; measures work and decides nothing.
+        on_events: Called with what each call to the line led to and its time, if anything.
+        decided: Decisions in order.
+        records: Records in order.
+        log: The same as text.
+        track: ``(stamp_ns, position_m)`` of the belt as the motion tells it.
+        frames: How many frames were looked at.
+    """
+
+    line: BeltLine
+    motion: Motion
+    perception: BeltPerception
+    config: RunnerConfig
+    clock_ns: Callable[[], int]
+    on_events: Callable[[LineEvents, int], None] | None = None
+    decided: list[Decided] = field(default_factory=list)
+    records: list[ItemRecord] = field(default_factory=list)
+    log: DecisionLog = field(default_factory=DecisionLog)
+    track: list[tuple[int, float]] = field(default_factory=list)
+    frames: int = 0
+    _waiting: deque[_Waiting] = field(default_factory=deque)
+    _tick_ns: int | None = None
+    _work_ns: int = 0  # of the last observation
+
+    def on_ticks(self, ticks: int, stamp_ns: int) -> None:
+        """Takes an encoder's count, after all that happened before its stamp."""
+        self.advance(stamp_ns)
+        if isinstance(self.motion, EncoderMotion):
+            self.motion.on_ticks(ticks, stamp_ns)
+
+    def on_speed(self, speed_m_per_sec: float, stamp_ns: int) -> None:
+        """Takes the belt's speed, likewise."""
+        self.advance(stamp_ns)
+        if isinstance(self.motion, SpeedMotion):
+            self.motion.on_speed(speed_m_per_sec, stamp_ns)
+
+    def on_frame(self, frame: Frame) -> Observation:
+        """Takes a frame, likewise; returns what it shows."""
+        self.advance(frame.stamp_ns)
+        position_m = self.motion.position_m(frame.stamp_ns)
+        start_ns = self.clock_ns()
+        observation = self.perception.observe(frame, self.clock_ns, position_m)
+        self.frames += 1
+        due_ns = frame.stamp_ns + round(self.config.latency_sec * NS_PER_SEC)
+        self._waiting.append(_Waiting(due_ns, observation, self.clock_ns() - start_ns))
+        return observation
+
+    def advance(self, until_ns: int) -> None:
+        """Lets time pass: ticks and observations that fall due before ``until_ns``."""
+        if self._tick_ns is None:
+            self._tick_ns = until_ns
+        step_ns = round(self.config.tick_sec * NS_PER_SEC)
+        while True:
+            heard_ns = self._waiting[0].due_ns if self._waiting else None
+            if heard_ns is not None and heard_ns <= min(self._tick_ns, until_ns):
+                self._hear(self._waiting.popleft())
+            elif self._tick_ns < until_ns:
+                self._tick(self._tick_ns)
+                self._tick_ns += step_ns
+            else:
+                return
+
+    def finish(self, end_ns: int) -> None:
+        """Ends the run: what is still waiting is heard, what is on the belt gets its record."""
+        self.advance(end_ns)
+        while self._waiting:
+            self._hear(self._waiting.popleft())
+        self._took(self.line.flush(end_ns), end_ns)
+
+    def _hear(self, waiting: _Waiting) -> None:
+        start_ns = self.clock_ns()
+        stamp_ns = waiting.observation.stamp_ns
+        events = self.line.on_observation(waiting.observation, stamp_ns, waiting.due_ns)
+        self._work_ns = waiting.work_ns + self.clock_ns() - start_ns
+        self._took(events, waiting.due_ns)
+
+    def _tick(self, now_ns: int) -> None:
+        self._took(self.line.tick(now_ns), now_ns)
+        if not self.track or now_ns - self.track[-1][0] >= _TRACK_NS:
+            prediction = self.motion.predict(now_ns)
+            if prediction is not None:
+                self.track.append((now_ns, prediction.position_m))
+
+    def _took(self, events: LineEvents, now_ns: int) -> None:
+        for decision, item in zip(events.decisions, events.items, strict=True):
+            position_m = self.motion.position_m(decision.stamp_ns) or 0.0
+            self.decided.append(Decided(decision, item, item.s_m + position_m, self._work_ns))
+        self.records += events.records
+        self.log.add(events, now_ns)
+        if self.on_events is not None and (events.decisions or events.commands or events.records):
+            self.on_events(events, now_ns)

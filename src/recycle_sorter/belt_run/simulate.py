@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the line on the digital twin, headless and as fast as this machine can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
+
+from recycle_sorter.belt_run.parts import Motion, make_motion
+from recycle_sorter.belt_run.perception import BeltPerception
+from recycle_sorter.belt_run.result import RunResult, Truths, make_result
+from recycle_sorter.belt_run.runner import BeltRunner, RunnerConfig
+from recycle_sorter.core.belt.judged import TrueItem
+from recycle_sorter.core.belt.layout import Layout
+from recycle_sorter.core.belt.line import BeltLine, LineConfig
+from recycle_sorter.core.belt.motion import EncoderMotion, SpeedMotion
+from recycle_sorter.core.belt.types import LineEvents, Observation
+from recycle_sorter.core.types import NS_PER_SEC, Frame
+from recycle_sorter.twin.twin import Twin
+
+ENCODER_HZ: Final = 100.0
+
+
+class Watcher(Protocol):
+    """Looks on while a run goes; every method may do nothing."""
+
+    def on_frame(self, frame: Frame, observation: Observation, runner: BeltRunner) -> None:
+        """Called after each frame."""
+        ...
+
+    def on_events(self, events: LineEvents, now_ns: int) -> None:
+        """Called when the line decided, fired, or wrote a record."""
+        ...
+
+    def on_ticks(self, ticks: int, stamp_ns: int) -> None:
+        """Called with each count of the encoder."""
+        ...
+
+
+def simulate(
+    twin: Twin,
+    layout: Layout,
+    perception: BeltPerception,
+    clock_ns: Callable[[], int],
+    *,
+    config: RunnerConfig | None = None,
+    watcher: Watcher | None = None,
+    about: Mapping[str, str] | None = None,
+) -> RunResult:
+    """Runs a twin to its end and judges the run.
+
+    Args:
+        twin: Its diverters are those of the layout.
+        layout: Of the line.
+        perception: Looks at the twin's frames.
+        clock_ns: Any monotonic clock; measures work and decides nothing.
+        config: How time passes.
+        watcher: Looks on.
+        about: What runs, by name, for the report.
+
+    Returns:
+        The run; but for ``latency_ms`` in its summary the same on every machine.
+    """
+    config = config or RunnerConfig()
+    motion = make_motion(layout)
+    line = BeltLine(layout, motion, twin.diverters, LineConfig(tick_hz=1.0 / config.tick_sec))
+    runner = BeltRunner(line, motion, perception, config, clock_ns)
+    if watcher is not None:
+        runner.on_events = watcher.on_events
+    step_ns = round(NS_PER_SEC / ENCODER_HZ)
+    counted_ns = twin.start_ns
+    for frame in twin.frames():
+        while counted_ns <= frame.stamp_ns:
+            _feed(runner, motion, twin, counted_ns, watcher)
+            counted_ns += step_ns
+        observation = runner.on_frame(frame)
+        if watcher is not None:
+            watcher.on_frame(frame, observation, runner)
+    while counted_ns < twin.end_ns:
+        _feed(runner, motion, twin, counted_ns, watcher)
+        counted_ns += step_ns
+    runner.finish(twin.end_ns)
+    line.close()
+    return make_result(
+        runner, layout, _truths(twin, layout, config), about or {},
+        duration_sec=(twin.end_ns - twin.start_ns) / NS_PER_SEC, seed=twin.scenario.seed,
+    )  # fmt: skip
+
+
+def _feed(
+    runner: BeltRunner, motion: Motion, twin: Twin, stamp_ns: int, watcher: Watcher | None
+) -> None:
+    ticks = twin.encoder_ticks(stamp_ns)
+    if isinstance(motion, EncoderMotion):
+        runner.on_ticks(ticks, stamp_ns)
+    elif isinstance(motion, SpeedMotion):
+        runner.on_speed(twin.speed_m_per_sec(stamp_ns), stamp_ns)
+    if watcher is not None:
+        watcher.on_ticks(ticks, stamp_ns)
+
+
+def _truths(twin: Twin, layout: Layout, config: RunnerConfig) -> Truths:
+    # What crosses the line with the last frames is decided no more.
+    last_ns = twin.end_ns - round((config.latency_sec + 0.1) * NS_PER_SEC)
+    items = []
+    for item in twin.items:
+        decided_ns = twin.arrival_ns(item, layout.decision_line_m)
+        if item.enter_ns == 0 or item.enter_ns >= twin.end_ns:
+            continue
+        items.append(
+            TrueItem(
+                item_id=item.item_id,
+                material=item.material,
+                s_m=item.s_m,
+                y_m=item.y_m,
+                enter_ns=item.enter_ns,
+                is_separate=not item.is_overlapping,
+                counts=decided_ns is not None and decided_ns < last_ns,
+                length_m=item.along_m,
+                source=item.source,
+            )
+        )
+    landings = {landing.item_id: landing.bin for landing in twin.landed()}
+    return Truths(items, landings, lambda x_m, stamp_ns: x_m - twin.position_m(stamp_ns))

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What may look on while a run goes: bag, film, cut-outs, progress; each a ``Watcher``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import cv2
+
+from recycle_sorter.belt_run.overlay import FilmWriter, Overlay
+from recycle_sorter.belt_run.runner import BeltRunner
+from recycle_sorter.belt_run.simulate import Watcher
+from recycle_sorter.core.belt.types import LineEvents, Observation
+from recycle_sorter.core.errors import SourceError
+from recycle_sorter.core.types import Frame
+from recycle_sorter.sources.belt_bag_writer import BeltBagWriter
+from recycle_sorter.twin.twin import Twin
+
+_QUALITY: Final = 92
+
+
+class Silent:
+    """Looks on and does nothing; a base."""
+
+    def on_frame(self, frame: Frame, observation: Observation, runner: BeltRunner) -> None:
+        """See ``Watcher``."""
+
+    def on_events(self, events: LineEvents, now_ns: int) -> None:
+        """See ``Watcher``."""
+
+    def on_ticks(self, ticks: int, stamp_ns: int) -> None:
+        """See ``Watcher``."""
+
+
+class Watchers(Silent):
+    """Several at once, in order."""
+
+    def __init__(self, watchers: Sequence[Watcher]) -> None:
+        self._watchers = watchers
+
+    def on_frame(self, frame: Frame, observation: Observation, runner: BeltRunner) -> None:
+        """See ``Watcher``."""
+        for watcher in self._watchers:
+            watcher.on_frame(frame, observation, runner)
+
+    def on_events(self, events: LineEvents, now_ns: int) -> None:
+        """See ``Watcher``."""
+        for watcher in self._watchers:
+            watcher.on_events(events, now_ns)
+
+    def on_ticks(self, ticks: int, stamp_ns: int) -> None:
+        """See ``Watcher``."""
+        for watcher in self._watchers:
+            watcher.on_ticks(ticks, stamp_ns)
+
+
+class Progress(Silent):
+    """Tells how many frames are done."""
+
+    def __init__(self, advance: Callable[[int], None]) -> None:
+        self._advance = advance
+
+    def on_frame(self, frame: Frame, observation: Observation, runner: BeltRunner) -> None:
+        """See ``Watcher``."""
+        self._advance(runner.frames)
+
+
+class Film(Silent):
+    """Draws each frame and writes it."""
+
+    def __init__(self, writer: FilmWriter, overlay: Overlay) -> None:
+        self._writer = writer
+        self._overlay = overlay
+
+    def on_frame(self, frame: Frame, observation: Observation, runner: BeltRunner) -> None:
+        """See ``Watcher``."""
+        self._writer.write(self._overlay.draw(frame, observation, runner))
+
+    def on_events(self, events: LineEvents, now_ns: int) -> None:
+        """See ``Watcher``."""
+        self._overlay.note(events)
+
+
+class Bag(Silent):
+    """Records pictures, encoder, decisions and records; with a twin its truth too."""
+
+    def __init__(self, writer: BeltBagWriter, twin: Twin | None = None) -> None:
+        self._writer = writer
+        self._twin = twin
+        self._entered: set[int] = set()
+        self._runner: BeltRunner | None = None
+
+    def on_frame(self, frame: Frame, observation: Observation, runner: BeltRunner) -> None:
+        """See ``Watcher``."""
+        self._runner = runner
+        if self._twin is not None:
+            self._write_truths(self._twin, frame.stamp_ns)
+        self._writer.write(frame)
+        self._writer.write_observation(observation)
+
+    def on_events(self, events: LineEvents, now_ns: int) -> None:
+        """See ``Watcher``."""
+        for decision, item in zip(events.decisions, events.items, strict=True):
+            position_m = None
+            if self._runner is not None:
+                position_m = self._runner.motion.position_m(decision.stamp_ns)
+            self._writer.write_decision(decision, item, item.s_m + (position_m or 0.0), now_ns)
+        for command in events.commands:
+            self._writer.write_command(command, now_ns)
+        for record in events.records:
+            self._writer.write_record(record, now_ns)
+
+    def on_ticks(self, ticks: int, stamp_ns: int) -> None:
+        """See ``Watcher``."""
+        self._writer.write_ticks(ticks, stamp_ns)
+
+    def finish(self) -> None:
+        """Writes where everything fell; after the run."""
+        if self._twin is None:
+            return
+        for landing in self._twin.landed():
+            self._writer.write_landing(
+                landing.stamp_ns, landing.item_id, landing.material, bin_name=landing.bin,
+                diverter=landing.diverter, position_rad=landing.position_rad, x_m=landing.x_m,
+            )  # fmt: skip
+
+    def _write_truths(self, twin: Twin, stamp_ns: int) -> None:
+        for item in twin.visible(stamp_ns):
+            # One that enters between two frames is written with the second.
+            if item.item_id in self._entered or not 0 < item.enter_ns <= stamp_ns:
+                continue
+            self._entered.add(item.item_id)
+            position_m = twin.position_m(item.enter_ns)
+            self._writer.write_truth(
+                item.enter_ns, item.item_id, item.material, x_m=item.s_m + position_m,
+                y_m=item.y_m, size_m=(item.along_m, item.across_m), position_m=position_m,
+                is_overlapping=item.is_overlapping, source=item.source,
+            )  # fmt: skip
+
+
+class CropFolder(Silent):
+    """Writes what the classifier was shown, one JPEG a picture of an item, its number first."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def on_frame(self, frame: Frame, observation: Observation, runner: BeltRunner) -> None:
+        """See ``Watcher``."""
+        position_m = runner.motion.position_m(frame.stamp_ns)
+        if position_m is None:
+            return
+        for number, crop in runner.perception.crops.items():
+            x_m, y_m = observation.detections[number].centre_m
+            near = [
+                item
+                for item in runner.line.tracker.items
+                if item.item_id and abs(item.s_m + position_m - x_m) + abs(item.y_m - y_m) < 0.02
+            ]
+            if not near:
+                continue
+            name = self._folder / f"{near[0].item_id:05d}_{frame.stamp_ns}.jpg"
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                _, data = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+                name.write_bytes(data.tobytes())
+            except OSError as error:
+                raise SourceError(f"{name} cannot be written: {error}") from error

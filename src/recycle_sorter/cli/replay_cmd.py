@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``recycle-sorter replay``: the sorting line on a recorded belt."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from recycle_sorter.cli.belt_output import frames_progress, write_outputs
+from recycle_sorter.core.errors import SourceError
+
+if TYPE_CHECKING:
+    from recycle_sorter.belt_run.simulate import Watcher
+    from recycle_sorter.sources.bag import BagSource
+
+_EXAMPLES = """
+[bold]Examples[/bold]
+
+recycle-sorter replay belt_bag
+
+recycle-sorter replay belt_bag --report replay.html --video replay.mp4
+
+recycle-sorter replay belt_bag --log one.jsonl; recycle-sorter replay belt_bag --log two.jsonl;
+cmp one.jsonl two.jsonl [dim]lossless: the same decisions[/dim]
+
+recycle-sorter replay line.mcap --topic lane2/camera/image_raw --layout lane2.yaml --json -
+"""
+
+
+def replay(
+    bag: Annotated[Path, typer.Argument(help="rosbag2 folder or .mcap: pictures and encoder.")],
+    topic: Annotated[str, typer.Option(help="Image topic. Default: the first.")] = "",
+    layout: Annotated[
+        Path | None, typer.Option(help="Layout file. Default: config/belt.yaml.")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Model bundle. Default: the one that ships.")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="openvino, onnxruntime or torch.")] = "openvino",
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or int8.")] = "auto",
+    background: Annotated[
+        str, typer.Option(help="Around an item in what the classifier sees: keep or plain.")
+    ] = "",
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures; - for standard output.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the run as one HTML page with its timeline.")
+    ] = None,
+    log: Annotated[
+        Path | None, typer.Option(help="Write every decision as a line of JSON.")
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option(help="Record the run as a bag (MCAP) to this new folder.")
+    ] = None,
+    video: Annotated[
+        Path | None, typer.Option(help="Write an .mp4 with boxes, numbers and diverters.")
+    ] = None,
+    crops: Annotated[
+        Path | None, typer.Option(help="Write what the classifier was shown to this folder.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a bag of that name.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Run the sorting line on a recorded belt: every frame once, and the same each time.
+
+    The bag needs pictures, and a BeltEncoder topic unless the layout takes the belt's motion from
+    elsewhere. With BeltTruth in it the run is judged. Without ROS.
+    """
+    # Loaded here so that other commands need neither OpenCV nor an engine.
+    from recycle_sorter.belt_run.overlay import FilmWriter, Overlay
+    from recycle_sorter.belt_run.parts import load_layout, make_calibration, make_perception
+    from recycle_sorter.belt_run.replay import replay as run_bag
+    from recycle_sorter.belt_run.watchers import Bag, CropFolder, Film, Progress, Watchers
+    from recycle_sorter.inference.bundle import ModelBundle
+    from recycle_sorter.inference.factory import create_engine
+    from recycle_sorter.paths import shipped_model
+    from recycle_sorter.sources.bag import BagSource
+    from recycle_sorter.sources.belt_bag import read_belt
+    from recycle_sorter.sources.belt_bag_writer import BeltBagWriter
+
+    the_layout, folder = load_layout(layout)
+    bundle = ModelBundle.load(model or shipped_model())
+    watchers: list[Watcher] = []
+    with ExitStack() as stack:
+        source = BagSource(bag, topic)
+        stack.callback(source.close)
+        recording = read_belt(bag, source.topic)
+        width_px, height_px, fps_hz = _look_at(source)
+        calibration = make_calibration(the_layout, folder, width_px, height_px)
+        if record is not None:
+            writer = BeltBagWriter(record, overwrite=overwrite)
+            watchers.append(Bag(stack.enter_context(writer)))
+        if video is not None:
+            film = stack.enter_context(FilmWriter(video, fps_hz))
+            watchers.append(Film(film, Overlay(calibration, the_layout.decision_line_m)))
+        if crops is not None:
+            watchers.append(CropFolder(crops))
+        runner = create_engine(engine, bundle, precision)
+        stack.callback(runner.close)
+        perception = make_perception(the_layout, calibration, bundle, runner, background)
+        watchers.append(Progress(stack.enter_context(frames_progress(source.frame_count, quiet))))
+        about = {
+            "model": f"{bundle.model_id} on {runner.name} ({runner.precision})",
+            "bag": f"{bag.name}, {source.topic}",
+        }
+        result = run_bag(
+            source, recording, the_layout, perception, time.perf_counter_ns,
+            watcher=Watchers(watchers), about=about,
+        )  # fmt: skip
+    for notice in (*source.notices, *recording.notices):
+        typer.echo(notice, err=True)
+    write_outputs(result, f"Replay of {bag.name}", json_file=json_file, report=report, log=log)
+
+
+replay.__doc__ = f"{replay.__doc__}\n\n{_EXAMPLES}"
+
+
+def _look_at(source: BagSource) -> tuple[int, int, float]:
+    """Width, height and pace of a bag's frames; the bag stands at its start again."""
+    first, second = source.read(), source.read()
+    if first is None:
+        raise SourceError(f"bag {source.name} has no picture on {source.topic}")
+    source.reopen()
+    height_px, width_px = first.pixels.shape[:2]
+    step_ns = second.stamp_ns - first.stamp_ns if second is not None else 0
+    return width_px, height_px, min(240.0, 1e9 / step_ns) if step_ns > 0 else 30.0

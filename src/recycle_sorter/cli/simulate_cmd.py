@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``recycle-sorter simulate``: the sorting line on a belt that is not there."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import yaml
+
+from recycle_sorter.cli.belt_output import frames_progress, write_outputs
+from recycle_sorter.core.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from recycle_sorter.belt_run.perception import BeltPerception
+    from recycle_sorter.belt_run.simulate import Watcher
+    from recycle_sorter.twin.scenario import Scenario
+
+_EXAMPLES = """
+[bold]Examples[/bold]
+
+recycle-sorter simulate [dim]a minute of belt, 80 items, the shipped model[/dim]
+
+recycle-sorter simulate --items-per-min 240 --report run.html --video run.mp4
+
+recycle-sorter simulate --profile ramp --seed 7 --json - | jq .position_error_mm
+
+recycle-sorter simulate --belt green:mesh --overlap-share 0.2 --set light.glare=0.6
+
+recycle-sorter simulate --record belt_bag --log one.jsonl; recycle-sorter replay belt_bag
+
+recycle-sorter simulate --cutouts my_items --model my_bundle [dim]my items, my model[/dim]
+"""
+
+
+def simulate(
+    seed: Annotated[int | None, typer.Option(min=0, help="Of all that is left to chance.")] = None,
+    duration_sec: Annotated[float | None, typer.Option(help="How long the belt runs.")] = None,
+    items_per_min: Annotated[float | None, typer.Option(help="Items a minute.")] = None,
+    speed: Annotated[
+        float | None, typer.Option(help="Belt speed, metres a second; ramps: the fastest.")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="constant, ramp, stop_and_go, jog or points.")
+    ] = None,
+    belt: Annotated[
+        str | None, typer.Option(help="Colour, texture, or colour:texture, e.g. black:rubber.")
+    ] = None,
+    overlap_share: Annotated[
+        float | None, typer.Option(help="Share of items that overlap another, 0 to 1.")
+    ] = None,
+    scenario: Annotated[
+        Path | None, typer.Option(help="Scenario file. Default: config/twin.yaml.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="NAME=VALUE of the scenario, e.g. light.glare=0.6; repeatable."),
+    ] = None,
+    layout: Annotated[
+        Path | None, typer.Option(help="Layout file. Default: config/belt.yaml.")
+    ] = None,
+    cutouts: Annotated[
+        Path | None, typer.Option(help="Folder of cut-outs for items. Default: those that ship.")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Model bundle. Default: the one that ships.")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="openvino, onnxruntime or torch.")] = "openvino",
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or int8.")] = "auto",
+    background: Annotated[
+        str, typer.Option(help="Around an item in what the classifier sees: keep or plain.")
+    ] = "",
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures; - for standard output.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the run as one HTML page with its timeline.")
+    ] = None,
+    log: Annotated[
+        Path | None, typer.Option(help="Write every decision as a line of JSON.")
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option(help="Record a bag (MCAP) to this new folder.")
+    ] = None,
+    video: Annotated[
+        Path | None, typer.Option(help="Write an .mp4 with boxes, numbers and diverters.")
+    ] = None,
+    crops: Annotated[
+        Path | None, typer.Option(help="Write what the classifier was shown to this folder.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a bag of that name.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Run the sorting line on a simulated belt, as fast as it goes, and judge the run.
+
+    The same options give the same decisions. Without ROS; `recycle-sorter run` has nodes.
+    """
+    # Loaded here so that other commands need neither OpenCV nor an engine.
+    from recycle_sorter.belt_run.overlay import FilmWriter, Overlay
+    from recycle_sorter.belt_run.parts import (
+        load_layout,
+        make_perception,
+        scenario_calibration,
+        twin_diverters,
+    )
+    from recycle_sorter.belt_run.simulate import simulate as run_twin
+    from recycle_sorter.belt_run.watchers import Bag, CropFolder, Film, Progress, Watchers
+    from recycle_sorter.inference.bundle import ModelBundle
+    from recycle_sorter.inference.factory import create_engine
+    from recycle_sorter.paths import shipped_model
+    from recycle_sorter.sources.belt_bag_writer import BeltBagWriter
+    from recycle_sorter.twin.library import load_library
+    from recycle_sorter.twin.scenario_file import load_scenario
+    from recycle_sorter.twin.twin import Twin
+
+    the_layout, _ = load_layout(layout)
+    given = _changes(seed, duration_sec, items_per_min, speed, profile, belt, overlap_share)
+    given.update(_parse(changes or []))
+    given["machine.end_m"] = the_layout.end_m
+    if the_layout.motion.m_per_tick is not None:
+        given["machine.m_per_tick"] = the_layout.motion.m_per_tick
+    the_scenario = load_scenario(scenario, given)
+    calibration = scenario_calibration(the_scenario, the_layout)
+    twin = Twin(
+        the_scenario,
+        load_library(cutouts),
+        twin_diverters(the_layout),
+        end_bin=the_layout.routing.reject_bin,
+    )
+    bundle = ModelBundle.load(model or shipped_model())
+    watchers: list[Watcher] = []
+    with ExitStack() as stack:
+        # Opened before the model, so that a name that is taken is told at once.
+        bag = None
+        if record is not None:
+            bag = Bag(stack.enter_context(BeltBagWriter(record, overwrite=overwrite)), twin)
+            watchers.append(bag)
+        if video is not None:
+            film = stack.enter_context(FilmWriter(video, the_scenario.camera.fps_hz))
+            watchers.append(Film(film, Overlay(calibration, the_layout.decision_line_m)))
+        if crops is not None:
+            watchers.append(CropFolder(crops))
+        runner = create_engine(engine, bundle, precision)
+        stack.callback(runner.close)
+        perception: BeltPerception = make_perception(
+            the_layout, calibration, bundle, runner, background
+        )
+        advance = stack.enter_context(frames_progress(twin.frame_count, quiet))
+        watchers.append(Progress(advance))
+        about = {
+            "model": f"{bundle.model_id} on {runner.name} ({runner.precision})",
+            "scenario": _describe(the_scenario),
+            "seed": f"seed {the_scenario.seed}",
+        }
+        started = time.perf_counter()
+        result = run_twin(
+            twin, the_layout, perception, time.perf_counter_ns,
+            watcher=Watchers(watchers), about=about,
+        )  # fmt: skip
+        took_sec = time.perf_counter() - started
+        if bag is not None:
+            bag.finish()
+    write_outputs(result, "Simulated belt", json_file=json_file, report=report, log=log)
+    if not quiet:
+        belt_sec = result.summary["duration_sec"]
+        typer.echo(f"{belt_sec:.0f} s of belt in {took_sec:.1f} s", err=True)
+
+
+simulate.__doc__ = f"{simulate.__doc__}\n\n{_EXAMPLES}"
+
+
+def _changes(
+    seed: int | None,
+    duration_sec: float | None,
+    items_per_min: float | None,
+    speed: float | None,
+    profile: str | None,
+    belt: str | None,
+    overlap_share: float | None,
+) -> dict[str, Any]:
+    """What the options say, by the scenario's names."""
+    from recycle_sorter.twin.scenario import COLOURS, TEXTURES
+
+    found: dict[str, Any] = {
+        "seed": seed,
+        "duration_sec": duration_sec,
+        "items.per_min": items_per_min,
+        "items.overlap_share": overlap_share,
+        "speed.kind": profile,
+        "speed.speed_m_per_sec": speed,
+        "speed.high_m_per_sec": speed if profile == "ramp" else None,
+    }
+    for part in (belt or "").split(":") if belt else ():
+        if part in COLOURS:
+            found["belt.colour"] = part
+        elif part in TEXTURES:
+            found["belt.texture"] = part
+        else:
+            known = ", ".join([*COLOURS, *TEXTURES])
+            raise InvalidInputError("--belt", belt, f"of {known}, e.g. green:mesh")
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _parse(pairs: list[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not name or not equals:
+            raise InvalidInputError("--set", pair, "NAME=VALUE")
+        try:
+            found[name] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise InvalidInputError(f"--set {name}", text, "a YAML value") from error
+    return found
+
+
+def _describe(scenario: Scenario) -> str:
+    speed, belt = scenario.speed, scenario.belt
+    colour = belt.colour if isinstance(belt.colour, str) else "coloured"
+    pace = f"{speed.speed_m_per_sec:g} m/s"
+    if speed.kind == "ramp":
+        pace = f"{speed.low_m_per_sec:g} to {speed.high_m_per_sec:g} m/s"
+    return (
+        f"{scenario.items.per_min:g} items/min, {speed.kind.replace('_', ' ')} {pace}, "
+        f"{colour} {belt.texture} belt, overlaps {scenario.items.overlap_share:g}"
+    )
