@@ -8,6 +8,7 @@ import sys
 import typer
 
 from recycle_sorter import __version__
+from recycle_sorter.cli.calibrate_cmd import calibrate
 from recycle_sorter.cli.classify_cmd import classify
 from recycle_sorter.cli.compare_cmd import compare
 from recycle_sorter.cli.cutouts_cmd import cutouts
@@ -56,6 +57,7 @@ app.command()(simulate)
 app.command()(replay)
 app.command()(classify)
 app.command()(doctor)
+app.command()(calibrate)
 app.command(name="make-bag")(make_bag)
 app.add_typer(data)
 # Dashes and underscores are alike, as W&B's sweeps write `--learn_rate=0.001`.

@@ -158,6 +158,11 @@ class BeltCalibration:
         return math.sqrt(self.m2_per_px((self.width_px / 2, self.height_px / 2)))
 
     @property
+    def entry_m(self) -> float:
+        """Where the belt's middle line enters the view: ``x_m``, 0 unless made otherwise."""
+        return _cut(self.outline_m(), 1)[0]
+
+    @property
     def view_m(self) -> tuple[float, float]:
         """Length of the view on the belt's middle line, and its width at half of that, metres."""
         outline = self.outline_m()
@@ -185,11 +190,7 @@ class BeltCalibration:
 
     @classmethod
     def load(cls, path: str | Path) -> BeltCalibration:
-        """Reads a file that :meth:`save` wrote or a person did.
-
-        Raises:
-            InvalidInputError: Naming the faulty key.
-        """
+        """Reads a file; raises ``InvalidInputError``, naming the faulty key."""
         return cls.parse(load_yaml(path))
 
     @classmethod
@@ -216,11 +217,7 @@ class BeltCalibration:
         )
 
     def save(self, path: str | Path) -> None:
-        """Writes a YAML file, whole or not at all.
-
-        Raises:
-            SorterError: If it cannot be written.
-        """
+        """Writes a YAML file, whole or not at all; raises ``SorterError`` if it cannot."""
         values: dict[str, Any] = {
             "version": _VERSION,
             "width_px": self.width_px,
