@@ -9,10 +9,12 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.sorting import routing, sure
+from support.sorting import routing, routing_data, sure
 
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.materials import MATERIALS
+from recycle_sorter.core.routing import Routing
+from recycle_sorter.core.routing_file import parse_routing
 from recycle_sorter.core.types import Reason
 
 ROUTING = routing()
@@ -123,3 +125,63 @@ def test_ties_fall_the_same_way_in_any_order(
     assert ROUTING.judge(dict(shuffled)) == verdict
     best = max(probabilities.values())
     assert verdict.material == min(m for m, p in probabilities.items() if p == best)
+
+
+def with_costs(costs: dict[str, object]) -> Routing:
+    data = routing_data()
+    data["defaults"] = {"min_confidence": 0.0, "min_margin": 0.0}
+    data["materials"] = {m: {"bin": rule["bin"]} for m, rule in data["materials"].items()}
+    data["costs"] = costs
+    return parse_routing(data)
+
+
+def test_default_costs_accept_what_is_more_likely_right_than_wrong() -> None:
+    costly = with_costs({})
+    verdict = costly.judge({"glass": 0.6, "metal": 0.4})
+    assert (verdict.bin.name, verdict.reason) == ("glass", Reason.ACCEPTED)
+    assert verdict.detail == "glass 0.60, margin 0.20, expected cost 0.4 in glass"
+    verdict = costly.judge({"glass": 0.4, "metal": 0.3, "plastic": 0.3})
+    assert (verdict.bin.name, verdict.reason) == ("residue", Reason.COST)
+    assert verdict.detail == (
+        "expected cost 0.5 in residue < 0.6 in glass (glass 0.40, margin 0.10)"
+    )
+
+
+def test_materials_of_one_bin_add_up_and_a_cheaper_bin_wins() -> None:
+    verdict = with_costs({}).judge({"glass": 0.4, "paper": 0.3, "cardboard": 0.3})
+    assert (verdict.material, verdict.bin.name) == ("glass", "fibre")
+    assert verdict.reason is Reason.ACCEPTED
+    assert verdict.detail.endswith("expected cost 0.4 in fibre < 0.6 in glass")
+
+
+def test_rubbish_in_its_own_bin_is_no_loss() -> None:
+    verdict = with_costs({"loss": 5.0}).judge({"trash": 1.0})
+    assert (verdict.bin.name, verdict.reason) == ("residue", Reason.ACCEPTED)
+
+
+def test_limits_hold_before_costs() -> None:
+    data = routing_data()
+    data["costs"] = {}
+    assert parse_routing(data).judge({"glass": 0.6, "metal": 0.4}) == ROUTING.judge(
+        {"glass": 0.6, "metal": 0.4}
+    )
+
+
+@given(
+    st.dictionaries(st.sampled_from([*MATERIALS, "wood"]), PROBABILITY, min_size=1),
+    st.floats(0.0, 10.0),
+    st.floats(0.0, 10.0),
+    st.randoms(use_true_random=False),
+)
+def test_the_cheapest_bin_wins_in_any_order(
+    probabilities: dict[str, float], contamination: float, loss: float, random: Random
+) -> None:
+    costly = with_costs({"contamination": contamination, "loss": loss})
+    verdict = costly.judge(probabilities)
+    shuffled = list(probabilities.items())
+    random.shuffle(shuffled)
+    assert costly.judge(dict(shuffled)) == verdict
+    if verdict.material in costly.rules:
+        assert costly.costs is not None
+        expected = costly.costs.expected(probabilities, costly.bins, costly.reject_bin)
+        assert expected[verdict.bin.name] == min(expected.values())

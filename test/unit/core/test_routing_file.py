@@ -274,3 +274,41 @@ def test_whatever_keeps_to_the_rules_is_taken_as_written(
     assert (routing.bins["fibre"].position_rad, routing.bins["glass"].position_rad) == (low, high)
     for name, (confidence, margin) in limits.items():
         assert routing.rules[name] == MaterialRule(name, "glass", confidence, margin)
+
+
+def with_costs(costs: object) -> Data:
+    return put(routing_data(), ("costs",), costs)
+
+
+def test_costs_are_optional_and_filled_up_with_defaults() -> None:
+    assert parse_routing(routing_data()).costs is None
+    glass = {"loss": 0.2, "bins": {"fibre": 5.0}}
+    found = parse_routing(with_costs({"contamination": 2, "materials": {"glass": glass}})).costs
+    assert found is not None
+    assert found.costs["glass"] == {
+        "fibre": 5.0, "glass": 0.0, "metal": 2.0, "plastic": 2.0, "residue": 0.2,
+    }  # fmt: skip
+    assert found.costs["metal"]["residue"] == 0.5
+    assert found.costs["trash"]["residue"] == 0.0
+    assert list(found.costs) == list(routing_data()["materials"])
+
+
+@pytest.mark.parametrize(
+    ("costs", "field"),
+    [
+        (None, "costs"),
+        ({"los": 1}, "costs.los"),
+        ({"loss": -1}, "costs.loss"),
+        ({"contamination": math.nan}, "costs.contamination"),
+        ({"materials": []}, "costs.materials"),
+        ({"materials": {"wood": {}}}, "costs.materials.wood"),
+        ({"materials": {"glass": 3}}, "costs.materials.glass"),
+        ({"materials": {"glass": {"loss": "high"}}}, "costs.materials.glass.loss"),
+        ({"materials": {"trash": {"loss": 1}}}, "costs.materials.trash.loss"),
+        ({"materials": {"glass": {"bins": {"glass": 1}}}}, "costs.materials.glass.bins.glass"),
+        ({"materials": {"glass": {"bins": {"residue": 1}}}}, "costs.materials.glass.bins.residue"),
+        ({"materials": {"glass": {"bins": {"metal": True}}}}, "costs.materials.glass.bins.metal"),
+    ],
+)
+def test_a_wrong_cost_is_refused_by_its_key(costs: object, field: str) -> None:
+    assert refused(with_costs(costs)).field == field

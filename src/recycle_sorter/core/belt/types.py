@@ -72,7 +72,8 @@ class Evidence:
         steady_ns: When the picture was taken, steady clock.
         probabilities: As of ``Detection``.
         weight: How much it counts, above 0.
-        offset_m: Distance of the item from the middle of the view along the belt, metres.
+        offset_m: Distance of the item from the middle of the view along the belt, metres,
+            downstream positive.
     """
 
     steady_ns: int
@@ -94,9 +95,10 @@ class TrackedItem:
         first_ns: When it was first seen, steady clock.
         last_ns: When it was last seen, steady clock.
         frames: How many pictures showed it.
-        is_touching: Whether it lay against another item in most of them.
+        is_touching: Whether it lay against another item in most of them, or was once seen as one
+            with it.
         materials: Names, in the order of the evidence's probabilities.
-        evidence: What the pictures said, oldest first.
+        evidence: What the pictures said, oldest first; bounded, see ``fusion.add_evidence``.
     """
 
     item_id: int
