@@ -10,7 +10,7 @@ standstill. Slow light is taken out by a high-pass and by the normalisation of e
 Measured on synthetic belts, 640x480 at 800 px a metre, 1.3 to 53 px a picture: 0.1 to 0.3 % of the
 way where rubber or items show, 0.1 % over start and stop under glare and flicker; 1.4 ms a picture
 on one core. Limits: glare pulls a belt slower than 4 px a picture by 1 to 2 % until it is learnt,
-and an empty belt without any texture under glare seems to stand.
+and a belt without any texture under glare seems to stand, in some pictures even with items on it.
 """
 
 from __future__ import annotations
