@@ -11,6 +11,7 @@ learnt does not surprise when it moves.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -31,10 +32,12 @@ _COARSE_PX: Final = 9
 _CLIP: Final = 8.0
 # Lowest thresholds on the two scales, standard deviations; texture with long tails raises them.
 _MIN_FINE: Final = 3.6
-_MIN_COARSE: Final = 2.2
-_QUANTILE: Final = 0.9985
-_MARGIN: Final = 1.35
-_MAX_RAISE: Final = 4.0
+_MIN_COARSE: Final = 2.8
+_BULK: Final = 0.8
+_TAIL: Final = (3.2, 4.4)  # fine, coarse
+_BULK_WEIGHT: Final = 0.06
+_MIN_CELLS: Final = 16
+_MAX_RAISE: Final = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +69,17 @@ class BeltModel:
         self._gain: NDArray[np.float32] = np.ones(3, np.float32)
         self._prepare()
         differences = [sample - mean for sample in samples]
+        # The mean took up some of the texture in view; two frames that are far apart did not.
+        apart = len(samples) // 2
+        for first, second in zip(samples[:apart], samples[apart:], strict=False):
+            differences.append((first - second) * np.float32(math.sqrt(0.5)))
+        weights = weights + [
+            np.minimum(first, second)
+            for first, second in zip(weights[:apart], weights[apart:], strict=False)
+        ]
         self._covariance = _covariance(differences, weights)
         self._whiten()
-        self._spread: Picture = np.ones(mean.shape[:2], np.float32)
+        self._last: tuple[Picture, Picture] | None = None
         self._set_thresholds(differences, weights)
 
     def measure(self, small: Picture) -> Departure:
@@ -95,6 +106,9 @@ class BeltModel:
         mask = is_belt.astype(np.uint8)
         cv2.accumulateWeighted(small / self._gain, self.mean, weight, mask)
         self._prepare()
+        if self._last is not None:
+            bulk = self._bulk_of(self._last, is_belt)
+            self._use_bulk(self._bulk + _BULK_WEIGHT * (bulk - self._bulk))
 
     def absorb(self, small: Picture, mask: NDArray[np.bool_]) -> None:
         """Takes what the mask shows for belt from now on: it did not travel with it."""
@@ -137,25 +151,45 @@ class BeltModel:
 
     def _depart(self, difference: Picture) -> Departure:
         raw, fine, coarse = self._scales(difference)
+        self._last = (fine, coarse.copy())
         # A smoothed edge is where half of the contrast is left.
-        top = cv2.dilate(coarse, np.ones((_COARSE_PX // 2 | 1,) * 2, np.uint8))
+        top = cv2.dilate(coarse, np.ones((_COARSE_PX, _COARSE_PX), np.uint8))
         coarse[coarse < 0.25 * top] = 0.0
         size = (raw.shape[1], raw.shape[0])
         wide = cv2.resize(coarse * self._per_coarse, size, interpolation=cv2.INTER_LINEAR)
         return Departure(np.maximum(fine * self._per_fine, wide), raw)
 
     def _set_thresholds(self, differences: list[Picture], weights: list[Picture]) -> None:
-        found: list[tuple[float, float]] = []
-        for difference, weight in zip(differences, weights, strict=True):
-            _, fine, coarse = self._scales(difference)
-            belt = weight > 0
-            small = cv2.resize(weight, coarse.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
-            if belt.any() and small.any():
-                tail = np.quantile(fine[belt], _QUANTILE), np.quantile(coarse[small], _QUANTILE)
-                found.append((float(tail[0]), float(tail[1])))
-        tails = np.sqrt(np.median(np.array(found), axis=0)) if found else np.zeros(2)
+        self._bulk: NDArray[np.float64] = np.zeros(2)
+        bulks = [
+            self._bulk_of(self._scales(difference)[1:], weight > 0)
+            for difference, weight in zip(differences, weights, strict=True)
+        ]
+        self._use_bulk(np.quantile(np.array(bulks), 0.9, axis=0))
+
+    def _bulk_of(
+        self, scales: tuple[Picture, ...], is_belt: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        """The distance that most of the belt stays below, on the two scales."""
+        fine, coarse = scales
+        cells = is_belt[::_STEP, ::_STEP]
+        if np.count_nonzero(cells) < _MIN_CELLS:
+            return self._bulk
+        rows, columns = cells.shape
+        half = coarse[:: _STEP // 2, :: _STEP // 2][:rows, :columns]
+        kept = cells[: half.shape[0], : half.shape[1]]
+        found = [
+            float(np.quantile(fine[::_STEP, ::_STEP][cells], _BULK)),
+            float(np.quantile(half[kept], _BULK)) if kept.any() else 0.0,
+        ]
+        return np.asarray(np.sqrt(np.array(found)), np.float64)
+
+    def _use_bulk(self, bulk: NDArray[np.float64]) -> None:
+        # The tail is told from the bulk: unlike the tail itself, it is the same whether what was
+        # taken for an item is left out of it or not.
+        self._bulk = bulk
         lowest = np.array([_MIN_FINE, _MIN_COARSE])
-        limits = np.clip(_MARGIN * tails, lowest, _MAX_RAISE * lowest)
+        limits = np.clip(np.array(_TAIL) * bulk, lowest, _MAX_RAISE * lowest)
         self.thresholds = (float(limits[0]), float(limits[1]))
         self._per_fine, self._per_coarse = (float(1.0 / limit**2) for limit in limits)
 
@@ -187,7 +221,7 @@ def learn_belt(frames: list[Picture], travel_axis: int) -> BeltModel:
     summed = np.einsum("thwc,thw->hwc", stack, np.stack(weights))
     passed = summed / np.maximum(total, 1.0)[..., None]
     # The texture in view while learning is smoothed away, what stands still for good is kept.
-    smooth = prior + cv2.GaussianBlur(np.where(known[..., None], passed - prior, 0), (0, 0), 4.0)
+    smooth = prior + cv2.GaussianBlur(np.where(known[..., None], passed - prior, 0), (0, 0), 8.0)
     mean = np.where(known[..., None], smooth, median).astype(np.float32)
     still = [np.where(known, weight, 0.0).astype(np.float32) for weight in weights]
     return BeltModel(np.ascontiguousarray(mean), list(stack), still)

@@ -17,6 +17,7 @@ Mask = NDArray[np.uint8]
 _LOW: Final = 0.5  # of the threshold: grows an outline from where it is certain
 _SOLID: Final = 0.62  # of its smallest rectangle, from which on a fragment is an item of its own
 _HALF: Final = 0.25  # half of the contrast, squared
+_STRONG: Final = 60.0  # squared standard deviations, from which on smoothing leaves a rim
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +95,11 @@ def _trimmed(departure: Departure) -> Mask:
     """The low threshold, less the rim that smoothing added around strong contrast."""
     grown = departure.score > _LOW
     raw = departure.raw
-    top = cv2.dilate(raw, np.ones((5, 5), np.uint8))
-    inner = cv2.erode(grown.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    sharp = cv2.blur(raw, (1, 1)) > _HALF * top
+    sharp = grown & (raw > _HALF * cv2.dilate(raw, np.ones((5, 5), np.uint8)))
+    strong = cv2.morphologyEx(sharp.astype(np.uint8), cv2.MORPH_CLOSE, _disc(5))
     # Weak contrast has no rim to speak of, and noise would fray it.
-    weak = top < 40.0
-    return (grown & (inner | sharp | weak)).astype(np.uint8)
+    weak = cv2.dilate(raw, np.ones((11, 11), np.uint8)) < _STRONG
+    return np.asarray((grown & weak) | (strong > 0), np.uint8)
 
 
 def _disc(side_px: int) -> Mask:
