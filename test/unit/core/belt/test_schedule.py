@@ -372,3 +372,30 @@ def test_at_constant_speed_no_fired_item_meets_a_diverter_out_for_another(
             elif at_m < FLAPS_M[record.diverter]:
                 there_sec = crossed[item_id] + (at_m - LINE_M) / speed_m_per_sec
                 assert not out_sec + slack_sec < there_sec < out_sec + 0.09 - slack_sec
+
+
+def test_a_diverter_that_was_sent_home_meets_nobody() -> None:
+    met = []
+    for is_sent_home in (False, True):
+        run = Run(steady())
+        run.add(1, "glass")  # fired at 0.56 s, out until 0.65 s
+        run.add(2, "trash", x_m=LINE_M - 0.02)  # goes by at 0.64 s
+        run.until(0.6)
+        if is_sent_home:
+            run.schedule.go_home(START_NS + sec(run.at_sec))  # home at 0.62 s
+        run.until(2.0)
+        met.append(run.record(2).rival_id)
+    assert met == [1, 0]
+
+
+def test_an_item_that_a_faster_belt_brings_to_a_diverter_still_out_is_missed() -> None:
+    # At 0.3 m/s it would have come 0.12 s after the first; no belt was known to speed up.
+    run = Run(Belt([(0.0, 0.3), (0.97, 0.3), (0.98, 1.0)]))
+    run.add(1, "glass")
+    run.add(2, "plastic", x_m=LINE_M - 0.036)
+    run.until(2.0)
+    assert list(run.issued) == [1]
+    record = run.record(2)
+    assert (record.cause, record.rival_id) == (Cause.CONFLICT, 1)
+    assert "was out for item 1" in record.detail
+    assert record.ended_ns > run.issued[1]
