@@ -90,7 +90,7 @@ class Twin:
         self.frame_count = -(-(self.end_ns - self.start_ns) * round(fps_hz * 1000) // (
             NS_PER_SEC * 1000
         ))  # fmt: skip
-        self._painter = Painter(scenario, self.items)
+        self._painter: Painter | None = None  # a belt takes a second to paint: on demand
         self._landings: list[Landing] = []
         self._landed: set[int] = set()
         # (arrival, item, place in the order of diverters), earliest last.
@@ -111,6 +111,8 @@ class Twin:
         """
         stamp_ns = self.stamp_ns(index)
         since_ns = stamp_ns - self.start_ns
+        if self._painter is None:
+            self._painter = Painter(self.scenario, self.items)
         pixels = self._painter.paint(
             index, since_ns, self.position_m(stamp_ns), self.speed_m_per_sec(stamp_ns)
         )

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -107,5 +109,5 @@ def test_kinds_get_on(kind: str, mean: float) -> None:
     slowest = min(profile.speed_m_per_sec(t * SEC // 10) for t in range(300))
     assert slowest == {"constant": 0.5, "ramp": 0.2, "stop_and_go": 0.0, "jog": -0.1}[kind]
     steps = [profile.speed_m_per_sec(t * SEC // 1000) for t in range(30_000)]
-    steepest = max(abs(b - a) for a, b in zip(steps, steps[1:], strict=False))
+    steepest = max(abs(b - a) for a, b in pairwise(steps))
     assert steepest < 0.003  # no jumps
