@@ -20,6 +20,10 @@ from recycle_sorter.drivers.factory import DRIVERS
 from recycle_sorter.inference.factory import ENGINES, MAX_THREADS, PRECISIONS
 from recycle_sorter.paths import share_file
 from recycle_sorter.ros.actuator_node import ActuatorNode
+from recycle_sorter.ros.belt_actuator_node import BeltActuatorNode
+from recycle_sorter.ros.belt_bag_node import BeltBagNode
+from recycle_sorter.ros.belt_classifier_node import BeltClassifierNode
+from recycle_sorter.ros.belt_parameters import BELT_TABLES
 from recycle_sorter.ros.camera_node import CameraNode
 from recycle_sorter.ros.classifier_node import ClassifierNode
 from recycle_sorter.ros.parameters import (
@@ -32,6 +36,7 @@ from recycle_sorter.ros.parameters import (
     reject_bad_sets,
 )
 from recycle_sorter.ros.recorder_node import RecorderNode
+from recycle_sorter.ros.twin_node import TwinNode
 from recycle_sorter.sources.factory import KINDS
 
 TABLES: dict[str, tuple[Param, ...]] = {
@@ -39,6 +44,7 @@ TABLES: dict[str, tuple[Param, ...]] = {
     "classifier_node": CLASSIFIER,
     "actuator_node": ACTUATOR,
     "recorder_node": RECORDER,
+    **BELT_TABLES,
 }
 EVERY = [
     pytest.param(param, id=f"{node}.{param.name}")
@@ -180,6 +186,10 @@ def test_the_nodes_declare_exactly_the_table(
         ros.start(ClassifierNode, model=str(tiny_bundle), engine="onnxruntime"),
         ros.start(ActuatorNode),
         ros.start(RecorderNode, output=str(tmp_path / "record")),
+        ros.start(BeltClassifierNode, model=str(tiny_bundle), engine="onnxruntime"),
+        ros.start(BeltActuatorNode),
+        ros.start(BeltBagNode, uri=str(bag)),
+        ros.start(TwinNode),
     ]
     for node in nodes:
         declared = {

@@ -11,7 +11,7 @@ from rclpy.task import Future
 
 from recycle_sorter.core.errors import SorterError
 from recycle_sorter.ros.diagnostics import ERROR, OK, Diagnostics, Report
-from recycle_sorter.ros.handshake import Handshake
+from recycle_sorter.ros.handshake import BELT, STATION, Handshake
 from recycle_sorter.ros.image_outlet import ImageOutlet, Outgoing
 from recycle_sorter.ros.parameters import CAMERA, declare
 from recycle_sorter.ros.runner import Refusal, run_node
@@ -39,7 +39,8 @@ class CameraNode(SorterNode):
             SourceConfig(kind=values["source"], **{name: values[name] for name in _SOURCE_FIELDS}),
             self._now_ns,
         )
-        self._handshake = Handshake(self, values)
+        answers = BELT if values["mode"] == "belt" else STATION
+        self._handshake = Handshake(self, values, answers)
         outlet = ImageOutlet(
             self,
             values["frame_id"],

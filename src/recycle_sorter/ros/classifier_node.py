@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from typing import Any
 
@@ -21,6 +20,7 @@ from recycle_sorter.paths import share_file, shipped_model
 from recycle_sorter.ros import conversions, qos
 from recycle_sorter.ros.diagnostics import OK, WARN, Diagnostics, Report
 from recycle_sorter.ros.images import image_to_frame
+from recycle_sorter.ros.model_info import model_info
 from recycle_sorter.ros.parameters import CLASSIFIER, declare
 from recycle_sorter.ros.runner import run_node
 from recycle_sorter.ros.sorter_node import SorterNode
@@ -58,7 +58,9 @@ class ClassifierNode(SorterNode):
             self._on_image,
             **qos.overridable(qos.image_in(values["lossless"])),
         )
-        self._infos.publish(self._model_info())
+        info = model_info(bundle, engine)
+        info.header.stamp = self.get_clock().now().to_msg()
+        self._infos.publish(info)
         self.get_logger().info(f"{bundle.model_id} on {engine.name} in {engine.precision}")
 
     @property
@@ -108,25 +110,6 @@ class ClassifierNode(SorterNode):
         self.counts[count] += 1
         self._problem = text
         self.get_logger().error(text, throttle_duration_sec=1.0)
-
-    def _model_info(self) -> ModelInfo:
-        bundle, engine = self._classifier.bundle, self._classifier.engine
-        accuracy = bundle.figures.get("accuracy")
-        message = ModelInfo(
-            model_id=bundle.model_id,
-            architecture=bundle.architecture,
-            engine=engine.name,
-            precision=engine.precision,
-            materials=list(bundle.labels),
-            input_width_px=bundle.preprocessing.width_px,
-            input_height_px=bundle.preprocessing.height_px,
-            temperature=bundle.temperature,
-            manifest_sha256=bundle.manifest_sha256,
-            accuracy=float(accuracy) if isinstance(accuracy, (int, float)) else math.nan,
-            accuracy_on=str(bundle.figures.get("dataset", "")),
-        )
-        message.header.stamp = self.get_clock().now().to_msg()
-        return message
 
     def _report_status(self) -> Report:
         return (WARN, self._problem, self.counts) if self._problem else (OK, "ready", self.counts)

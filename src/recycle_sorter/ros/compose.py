@@ -1,9 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""sorter_composed: the whole graph in one process, for ``composed:=true`` in the launch file."""
+"""The whole graph in one process, for ``composed:=true`` in the launch file.
+
+``sorter_composed`` is a station's; ``belt_composed twin`` (or ``bag``, ``camera``) a belt's.
+"""
 
 from __future__ import annotations
 
-from recycle_sorter.ros.graph import Graph
+import sys
+from typing import Any
+
+from rclpy.utilities import remove_ros_args
+
+from recycle_sorter.ros.graph import Graph, GraphBase
 from recycle_sorter.ros.runner import (
     interrupted_by_signals,
     make_executor,
@@ -16,11 +24,31 @@ from recycle_sorter.ros.runner import (
 
 def main(args: list[str] | None = None) -> int:
     """Runs until the camera's source ends or it is interrupted; exit codes as ``run_process``."""
-    return run_process(args, _run)
+
+    def body() -> None:
+        _run(Graph(make_executor(), inference_executor=make_executor()))
+
+    return run_process(args, body)
 
 
-def _run() -> None:
-    graph = Graph(make_executor(), inference_executor=make_executor())
+def belt_main(args: list[str] | None = None) -> int:
+    """The same for a belt; the first argument says what shows it."""
+    # Not needed by a station.
+    from recycle_sorter.ros.belt_graph import BeltGraph
+
+    plain = remove_ros_args(sys.argv if args is None else ["belt_composed", *args])[1:]
+
+    def body() -> None:
+        with refusing():
+            graph = BeltGraph(
+                make_executor(), inference_executor=make_executor(), shown_by="".join(plain[:1])
+            )
+        _run(graph)
+
+    return run_process(args, body)
+
+
+def _run(graph: GraphBase[Any, Any, Any]) -> None:
     with refusing():
         graph.start()
     settle()

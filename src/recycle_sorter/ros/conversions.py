@@ -143,6 +143,7 @@ def command_to_message(command: PlannedCommand, frame_id: str) -> DiverterComman
         diverter=command.diverter,
         position_rad=command.position_rad,
         fire_time=ns_to_time(command.fire_ns),
+        dwell_sec=command.dwell_sec,
         evidence_frames=decision.evidence_frames,
         reason=int(decision.reason),
         detail=decision.detail,

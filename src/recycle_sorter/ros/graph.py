@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The graph in one process: the same node classes that launch starts one by one."""
+"""The graph in one process: the same node classes that launch starts one by one.
+
+``Graph`` is a station's; a belt's is ``belt_graph.BeltGraph``.
+"""
 
 from __future__ import annotations
 
 import difflib
 import threading
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from rclpy.exceptions import InvalidNamespaceException
 from rclpy.executors import Executor, ExternalShutdownException
@@ -24,19 +28,78 @@ from recycle_sorter.ros.classifier_node import ClassifierNode
 from recycle_sorter.ros.parameters import ACTUATOR, CAMERA, CLASSIFIER, RECORDER, Param
 from recycle_sorter.ros.recorder_node import RecorderNode
 from recycle_sorter.ros.runner import spin
+from recycle_sorter.sources.pump import PumpCounters
 
 _DRAIN_SEC = 0.5
 _QOS_PREFIX = "qos_overrides."
-_PARAMS: dict[type[Node], tuple[Param, ...]] = {
-    CameraNode: CAMERA,
-    ClassifierNode: CLASSIFIER,
-    ActuatorNode: ACTUATOR,
-    RecorderNode: RECORDER,
-}
+
+
+class Pump(Protocol):
+    """What moves a camera's frames."""
+
+    @property
+    def counters(self) -> PumpCounters:
+        """What it did."""
+        ...
+
+
+class Camera(Protocol):
+    """A node that shows pictures."""
+
+    finished: Future[None]
+
+    @property
+    def pump(self) -> Pump:
+        """Moves the frames."""
+        ...
+
+    def stop(self) -> None:
+        """Shows no more."""
+        ...
+
+
+class Classifier(Protocol):
+    """A node that answers pictures."""
+
+    counts: dict[str, int]
+
+    @property
+    def done(self) -> int:
+        """How many pictures it is through with."""
+        ...
+
+
+class Actuator(Protocol):
+    """A node that acts on answers."""
+
+    @property
+    def received(self) -> int:
+        """How many answers it has received."""
+        ...
+
+    def finish(self) -> None:
+        """Decides what is open: no more answers will come."""
+        ...
+
+
+CameraT = TypeVar("CameraT", bound=Camera)
+ClassifierT = TypeVar("ClassifierT", bound=Classifier)
+ActuatorT = TypeVar("ActuatorT", bound=Actuator)
+Kind = tuple[type[Any], tuple[Param, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """The classes of a graph's nodes, each with its parameters."""
+
+    actuator: Kind
+    classifier: Kind
+    camera: Kind
+    recorder: Kind = (RecorderNode, RECORDER)
 
 
 @dataclass(slots=True)
-class Graph:
+class GraphBase(Generic[CameraT, ClassifierT, ActuatorT]):
     """Camera, classifier, actuator, and a recorder if wanted, in one process.
 
     The camera comes last: it starts to publish when the others are up.
@@ -72,13 +135,14 @@ class Graph:
         Raises:
             SorterError: If one refuses to start; those before it are then freed.
         """
-        _check_names(self.settings)
+        kinds = self._kinds()
+        self._check_names(kinds)
         try:
-            self._add(ActuatorNode)
-            self._add(ClassifierNode)
+            self._add(kinds.actuator)
+            self._add(kinds.classifier)
             if self.record:
-                self._add(RecorderNode, output=self.record)
-            self._add(CameraNode)
+                self._add(kinds.recorder, output=self.record)
+            self._add(kinds.camera)
             if self.inference_executor is not None:
                 self._inference = threading.Thread(target=self._spin_inference, name="inference")
                 self._inference.start()
@@ -86,20 +150,27 @@ class Graph:
             self.stop()
             raise
 
+    @abstractmethod
+    def _kinds(self) -> Kinds:
+        """What the graph is made of."""
+
     @property
-    def camera(self) -> CameraNode:
+    def camera(self) -> CameraT:
         """The camera node."""
-        return next(node for node in self._nodes if isinstance(node, CameraNode))
+        return cast("CameraT", self._find(self._kinds().camera))
 
     @property
-    def classifier(self) -> ClassifierNode:
+    def classifier(self) -> ClassifierT:
         """The classifier node."""
-        return next(node for node in self._nodes if isinstance(node, ClassifierNode))
+        return cast("ClassifierT", self._find(self._kinds().classifier))
 
     @property
-    def actuator(self) -> ActuatorNode:
+    def actuator(self) -> ActuatorT:
         """The actuator node."""
-        return next(node for node in self._nodes if isinstance(node, ActuatorNode))
+        return cast("ActuatorT", self._find(self._kinds().actuator))
+
+    def _find(self, kind: Kind) -> Node:
+        return next(node for node in self._nodes if isinstance(node, kind[0]))
 
     def add(self, node: Node) -> None:
         """Spins and frees a further node with the others."""
@@ -132,7 +203,8 @@ class Graph:
             node.destroy_node()
 
     def _executor_of(self, node: Node) -> Executor:
-        if self.inference_executor is not None and isinstance(node, ClassifierNode):
+        is_classifier = isinstance(node, self._kinds().classifier[0])
+        if self.inference_executor is not None and is_classifier:
             return self.inference_executor
         return self.executor
 
@@ -146,10 +218,11 @@ class Graph:
             self.camera.finished.set_exception(error)  # whoever spins must hear of it
             raise
 
-    def _add(self, kind: type[Node], **more: Any) -> None:
+    def _add(self, kind: Kind, **more: Any) -> None:
+        make, params = kind
         values = {
             param.name: param.widen(self.settings[param.name])
-            for param in _PARAMS[kind]
+            for param in params
             if param.name in self.settings
         }
         # Whose topic it is, the node knows; others leave it alone.
@@ -158,13 +231,20 @@ class Graph:
         options: dict[str, Any] = {"parameter_overrides": overrides}
         if self.namespace:
             options["namespace"] = self.namespace
-        self.add(kind(**options))
+        self.add(make(**options))
+
+    def _check_names(self, kinds: Kinds) -> None:
+        every = (kinds.actuator, kinds.classifier, kinds.camera, kinds.recorder)
+        known = {param.name for _, params in every for param in params}
+        for name, value in self.settings.items():
+            if name not in known and not name.startswith(_QOS_PREFIX):
+                close = difflib.get_close_matches(name, known, n=1)
+                fix = f"did you mean {close[0]}?" if close else "see config/sorter.yaml"
+                raise InvalidInputError(name, value, "a parameter of one of the nodes", fix)
 
 
-def _check_names(settings: Mapping[str, Any]) -> None:
-    known = {param.name for params in _PARAMS.values() for param in params}
-    for name, value in settings.items():
-        if name not in known and not name.startswith(_QOS_PREFIX):
-            close = difflib.get_close_matches(name, known, n=1)
-            fix = f"did you mean {close[0]}?" if close else "see config/sorter.yaml"
-            raise InvalidInputError(name, value, "a parameter of one of the nodes", fix)
+class Graph(GraphBase[CameraNode, ClassifierNode, ActuatorNode]):
+    """The graph of a station: one item at a time before the camera."""
+
+    def _kinds(self) -> Kinds:
+        return Kinds((ActuatorNode, ACTUATOR), (ClassifierNode, CLASSIFIER), (CameraNode, CAMERA))

@@ -88,7 +88,10 @@ _LOSSLESS = Param(
     "every frame gets exactly one result, as fast as they come; same in all nodes",
 )
 
+_MODE = Param("mode", "station", "what the graph sorts", choices=("station", "belt"))
+
 CAMERA = (
+    _MODE,
     Param("source", "auto", "kind of source; auto tells by the uri", choices=_SOURCES),
     Param("uri", "", "device index or path, video file, folder of pictures, or bag"),
     Param("width_px", 640, "picture width asked of a USB camera or made of pictures", 16, 8192),
@@ -149,11 +152,18 @@ ACTUATOR = (
 )  # fmt: skip
 
 RECORDER = (
+    _MODE,
     Param("output", "", "folder of the bag to write; must not exist"),
     Param(
         "images", "compressed", "which pictures to record", choices=("compressed", "raw", "none")
     ),
 )
+
+
+def choose(params: Iterable[Param], *names: str) -> tuple[Param, ...]:
+    """Those of the parameters that another node has, too, in the order of the names."""
+    by_name = {param.name: param for param in params}
+    return tuple(by_name[name] for name in names)
 
 
 def declare(node: Node, params: Iterable[Param]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from geometry_msgs.msg import TwistStamped
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.rosbag2.errors import WriterError
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -23,22 +24,46 @@ from recycle_sorter.ros.parameters import RECORDER, declare
 from recycle_sorter.ros.runner import run_node
 from recycle_sorter.ros.sorter_node import SorterNode
 from recycle_sorter_msgs.msg import (
+    BeltEncoder,
+    BeltLanding,
+    BeltObservation,
+    BeltState,
+    BeltTruth,
     DiverterCommand,
     DiverterState,
     GroundTruth,
+    ItemRecord,
     MaterialClassification,
     ModelInfo,
+    SortDecision,
 )
 
-_TOPICS: tuple[tuple[Any, str, Any], ...] = (
+Topics = tuple[tuple[Any, str, Any], ...]
+_BOTH: Topics = (
     (CameraInfo, "camera/camera_info", qos.RESULT),
-    (GroundTruth, "camera/ground_truth", qos.RESULT),
-    (MaterialClassification, "classifier/classification", qos.RESULT),
     (ModelInfo, "classifier/model_info", qos.LATCHED),
     (DiverterCommand, "actuator/diverter_command", qos.RESULT),
     (DiverterState, "actuator/diverter_state", qos.LATCHED),
 )
-_PICTURES: dict[str, tuple[tuple[Any, str, Any], ...]] = {
+_TOPICS: dict[str, Topics] = {
+    "station": (
+        *_BOTH,
+        (GroundTruth, "camera/ground_truth", qos.RESULT),
+        (MaterialClassification, "classifier/classification", qos.RESULT),
+    ),
+    "belt": (
+        *_BOTH,
+        (BeltEncoder, "belt/encoder", qos.RESULT),
+        (TwistStamped, "belt/speed", qos.RESULT),
+        (BeltObservation, "belt/observation", qos.RESULT),
+        (SortDecision, "belt/decision", qos.RESULT),
+        (ItemRecord, "belt/record", qos.RESULT),
+        (BeltState, "belt/state", qos.RESULT),
+        (BeltTruth, "belt/truth", qos.RESULT),
+        (BeltLanding, "belt/landing", qos.RESULT),
+    ),
+}
+_PICTURES: dict[str, Topics] = {
     "none": (),
     "raw": ((Image, "camera/image_raw", qos.RESULT),),
     "compressed": ((CompressedImage, "camera/image_raw/compressed", qos.RESULT),),
@@ -67,7 +92,8 @@ class RecorderNode(SorterNode):
             ) from error
         self.at_destroy.callback(self._writer.close)
         store = typestore()
-        for kind, topic, profile in (*_TOPICS, *_PICTURES[values["images"]]):
+        topics = (*_TOPICS[values["mode"]], *_PICTURES[values["images"]])
+        for kind, topic, profile in topics:
             type_name = f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
             full_name = self.resolve_topic_name(topic)
             connection = self._writer.add_connection(full_name, type_name, typestore=store)

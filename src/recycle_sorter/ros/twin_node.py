@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""twin_node: a belt that is not there, for people without hardware."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from recycle_sorter.belt_run.parts import load_layout, twin_diverters
+from recycle_sorter.core.belt.layout import Layout
+from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.core.types import NS_PER_SEC
+from recycle_sorter.ros import belt_conversions as convert
+from recycle_sorter.ros import qos
+from recycle_sorter.ros.belt_parameters import TWIN
+from recycle_sorter.ros.conversions import time_to_ns
+from recycle_sorter.ros.line_player import Entry
+from recycle_sorter.ros.line_source import LineSourceNode
+from recycle_sorter.ros.parameters import declare
+from recycle_sorter.ros.runner import run_node
+from recycle_sorter.twin.commands import TwinCommands
+from recycle_sorter.twin.library import load_library
+from recycle_sorter.twin.scenario import Scenario
+from recycle_sorter.twin.scenario_file import load_scenario
+from recycle_sorter.twin.twin import Twin
+from recycle_sorter_msgs.msg import BeltLanding, DiverterCommand
+
+# Commands take their time to come; what lands is told so much later.
+_LAG_NS = NS_PER_SEC // 5
+
+
+class TwinNode(LineSourceNode):
+    """Publishes pictures, encoder and truth; lets items fall where diverters stand."""
+
+    def __init__(self, **node_options: Any) -> None:
+        super().__init__("twin_node", **node_options)
+        values = declare(self, TWIN)
+        layout, _ = load_layout(values["layout"] or None)
+        diverters = twin_diverters(layout)
+        scenario = load_scenario(values["scenario"] or None, _changes(values))
+        _check_fits(scenario, layout)
+        library = load_library(values["cutouts"] or None)
+        self.twin = Twin(scenario, library, diverters, layout.routing.reject_bin)
+        self._commands = TwinCommands(self.twin, diverters)
+        self.refused = 0
+        self._encoder_hz = float(values["encoder_hz"])
+        self._landings = self.publisher(BeltLanding, "belt/landing")
+        self.open_camera(values)
+        self.create_subscription(
+            DiverterCommand,
+            "actuator/diverter_command",
+            self._on_command,
+            **qos.overridable(qos.RESULT),
+        )
+        name = f"twin of seed {scenario.seed}, {len(self.twin.items)} items"
+        self.begin(name, values, self._ticks(), self._truth_entries(), self._frames())
+
+    def _frames(self) -> Iterator[Entry]:
+        return map(self.frame_entry, self.twin.frames())
+
+    def _ticks(self) -> Iterator[Entry]:
+        twin, index = self.twin, 0
+        while True:
+            stamp_ns = twin.start_ns + round(index * NS_PER_SEC / self._encoder_hz)
+            if stamp_ns >= twin.end_ns:
+                return
+            message = convert.ticks_to_message(twin.encoder_ticks(stamp_ns), stamp_ns)
+            yield self.entry(self._encoder, message, stamp_ns)
+            index += 1
+
+    def _truth_entries(self) -> Iterator[Entry]:
+        for item in sorted(self.twin.items, key=lambda each: each.enter_ns):
+            if 0 < item.enter_ns < self.twin.end_ns:
+                position_m = self.twin.position_m(item.enter_ns)
+                message = convert.truth_to_message(
+                    item.item_id,
+                    item.material,
+                    (item.s_m + position_m, item.y_m),
+                    (item.along_m, item.across_m),
+                    position_m,
+                    item.is_overlapping,
+                    item.source,
+                )
+                yield self.entry(self._truths, message, item.enter_ns)
+
+    def _on_command(self, message: DiverterCommand) -> None:
+        at_ns: int | None = time_to_ns(message.fire_time)
+        if not self.is_lossless:
+            at_ns = self.pump.recorded_ns(self.now_ns())
+        if at_ns is None:
+            return
+        try:
+            self._commands.command(
+                str(message.diverter), float(message.position_rad), float(message.dwell_sec), at_ns
+            )
+        except InvalidInputError as error:
+            self.refused += 1
+            self.get_logger().error(f"command refused: {error}", throttle_duration_sec=1.0)
+
+    def on_frame(self, recorded_ns: int) -> None:
+        """Tells what has landed meanwhile."""
+        until_ns = recorded_ns if self.is_lossless else recorded_ns - _LAG_NS
+        for landing in self._commands.landed(until_ns):
+            stamp_ns = self.pump.clock_ns_of(landing.stamp_ns)
+            self._landings.publish(convert.landing_to_message(landing, stamp_ns))
+
+
+def _changes(values: dict[str, Any]) -> dict[str, object]:
+    changes: dict[str, object] = {}
+    if values["seed"] >= 0:
+        changes["seed"] = values["seed"]
+    if values["duration_sec"] > 0:
+        changes["duration_sec"] = values["duration_sec"]
+    return changes
+
+
+def _check_fits(scenario: Scenario, layout: Layout) -> None:
+    """Refuses a twin whose camera or encoder is not the layout's: everything would be off."""
+    camera, motion = scenario.camera, layout.motion
+    pairs = [("machine.m_per_tick", scenario.machine.m_per_tick, motion.m_per_tick)]
+    if motion.source != "encoder":
+        pairs.clear()
+    if layout.camera.px_per_m is not None:
+        pairs.append(("camera.px_per_m", camera.px_per_m, layout.camera.px_per_m))
+        if camera.direction != layout.camera.direction:
+            expected = f"{layout.camera.direction}, as the layout says"
+            raise InvalidInputError("camera.direction", camera.direction, expected)
+    for name, shown, wanted in pairs:
+        if wanted is None or not math.isclose(shown, wanted, rel_tol=1e-6):
+            raise InvalidInputError(name, shown, f"{wanted}, as the layout says")
+
+
+def main(args: list[str] | None = None) -> int:
+    """Runs the node until the belt stops or it is interrupted."""
+    return run_node(TwinNode, args, lambda node: node.finished, linger_sec=0.5)
