@@ -31,10 +31,10 @@ _FINE_PX: Final = 3
 _COARSE_PX: Final = 9
 _CLIP: Final = 8.0
 # Lowest thresholds on the two scales, standard deviations; texture with long tails raises them.
-_MIN_FINE: Final = 3.6
-_MIN_COARSE: Final = 2.8
+_MIN_FINE: Final = 4.0
+_MIN_COARSE: Final = 4.0
 _BULK: Final = 0.8
-_TAIL: Final = (3.2, 4.4)  # fine, coarse
+_TAIL: Final = (3.6, 6.5)  # fine, coarse
 _BULK_WEIGHT: Final = 0.06
 _MIN_CELLS: Final = 16
 _MAX_RAISE: Final = 6.0

@@ -26,7 +26,7 @@ class FinderConfig:
     max_item_m: float = 0.40
     join_m: float = 0.010
     near_m: float = 0.006
-    min_solidity: float = 0.80
+    min_solidity: float = 0.85
     learn_frames: int = 15
     adapt_m: float = 4.0
 
