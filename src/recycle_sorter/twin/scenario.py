@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.types import NS_PER_SEC
 from recycle_sorter.twin import checks
-from recycle_sorter.twin.speed import SpeedSpec as SpeedSpec
+from recycle_sorter.twin.speed import SpeedSpec
 
 # A fixed epoch: stamp 0 would read as "unset", and the present would differ every run.
 START_NS = 1_700_000_000 * NS_PER_SEC

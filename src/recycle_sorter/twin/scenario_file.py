@@ -18,8 +18,8 @@ from recycle_sorter.twin.scenario import (
     LightSpec,
     MachineSpec,
     Scenario,
-    SpeedSpec,
 )
+from recycle_sorter.twin.speed import SpeedSpec
 
 SHIPPED: Final = "config/twin.yaml"
 _SECTIONS: Mapping[str, Any] = {

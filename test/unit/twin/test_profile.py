@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.types import NS_PER_SEC
 from recycle_sorter.twin.profile import SpeedProfile
-from recycle_sorter.twin.scenario import SpeedSpec
+from recycle_sorter.twin.speed import SpeedSpec
 
 SEC = NS_PER_SEC
 speeds = st.floats(-1.0, 2.0).map(lambda value: round(value, 3))

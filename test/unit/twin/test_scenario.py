@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from recycle_sorter.core.errors import InvalidInputError
-from recycle_sorter.twin.scenario import Scenario, SpeedSpec
+from recycle_sorter.twin.scenario import Scenario
 from recycle_sorter.twin.scenario_file import changed, load_scenario, parse_scenario
+from recycle_sorter.twin.speed import SpeedSpec
 
 
 def test_the_shipped_file_holds_the_defaults() -> None:
