@@ -82,7 +82,8 @@ class DrawnBelt:
         """``(height_px, width_px, 3)`` uint8 BGR at a position of the belt."""
         start = round(-position_m * PX_PER_M) % self.texture.shape[1]
         columns = (np.arange(self.width_px) + start) % self.texture.shape[1]
-        scene = self.texture[:, columns] + np.float32(COLOURS_BGR[self.colour])
+        scene = np.ascontiguousarray(self.texture[:, columns])
+        scene += np.float32(COLOURS_BGR[self.colour])
         for item in self.items:
             self._draw(scene, item, position_m)
         scene = scene * self.light + self.glare

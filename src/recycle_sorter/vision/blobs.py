@@ -95,10 +95,13 @@ def _trimmed(departure: Departure) -> Mask:
     """The low threshold, less the rim that smoothing added around strong contrast."""
     grown = departure.score > _LOW
     raw = departure.raw
+    wide = cv2.dilate(raw, np.ones((11, 11), np.uint8))
+    # Against the neighbours half of the contrast; against what is further off a quarter of it.
     sharp = grown & (raw > _HALF * cv2.dilate(raw, np.ones((5, 5), np.uint8)))
+    sharp &= raw > _HALF**2 * wide
     strong = cv2.morphologyEx(sharp.astype(np.uint8), cv2.MORPH_CLOSE, _disc(5))
     # Weak contrast has no rim to speak of, and noise would fray it.
-    weak = cv2.dilate(raw, np.ones((11, 11), np.uint8)) < _STRONG
+    weak = wide < _STRONG
     return np.asarray((grown & weak) | (strong > 0), np.uint8)
 
 
