@@ -28,11 +28,13 @@ class BlobSizes:
         min_px: Shortest side of an item.
         join_px: Fragments of one item lie no further apart.
         near_px: Items that lie no further apart touch.
+        wide_px: Items narrower than this may have any shape.
     """
 
     min_px: float
     join_px: float
     near_px: float
+    wide_px: float
 
 
 @dataclass(slots=True)
@@ -44,23 +46,26 @@ class Blob:
         top_px: The same, down.
         mask: ``(height, width)`` uint8, 0 or 1, just around the item.
         is_near: Whether another blob lies within ``near_px``.
-        is_necked: Whether its shape is rather that of two items than of one.
+        is_several: Whether its shape is rather that of two items than of one.
     """
 
     left_px: int
     top_px: int
     mask: Mask
     is_near: bool = False
-    is_necked: bool = False
+    is_several: bool = False
 
 
-def find_blobs(departure: Departure, sizes: BlobSizes, min_solidity: float) -> list[Blob]:
+def find_blobs(
+    departure: Departure, sizes: BlobSizes, min_solidity: float, wide_solidity: float
+) -> list[Blob]:
     """Finds the items in a map.
 
     Args:
         departure: From the belt's model.
         sizes: What counts as an item and as near.
         min_solidity: Share of its convex hull that an item fills, 0 to 1.
+        wide_solidity: The same of a wide one.
 
     Returns:
         The items, from the top of the picture down.
@@ -87,7 +92,7 @@ def find_blobs(departure: Departure, sizes: BlobSizes, min_solidity: float) -> l
         blobs += [_blob(part, left, top) for part in parts]
     _mark_near(blobs, labels.shape, sizes.near_px)
     for blob in blobs:
-        blob.is_necked = _is_necked(blob.mask, min_solidity, sizes.min_px)
+        blob.is_several = _is_several(blob.mask, sizes, min_solidity, wide_solidity)
     return blobs
 
 
@@ -168,30 +173,16 @@ def _placed(blob: Blob, shape: tuple[int, ...]) -> Mask:
     return canvas
 
 
-def _is_necked(mask: Mask, min_solidity: float, min_px: float) -> bool:
-    """Whether the shape is two bodies that meet: a low share of the hull, or a narrow waist."""
+def _is_several(mask: Mask, sizes: BlobSizes, min_solidity: float, wide_solidity: float) -> bool:
+    """Whether a shape is rather that of items that meet than of one.
+
+    Bottles and cups have waists and handles too, but they are slim: of a wide shape less is borne.
+    """
     outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     outline = max(outlines, key=cv2.contourArea)
-    area = cv2.contourArea(outline)
     hull = cv2.contourArea(cv2.convexHull(outline))
-    if hull < min_px**2:
+    if hull < sizes.min_px**2:
         return False
-    solidity = area / hull
-    if solidity < min_solidity:
-        return True
-    if solidity > 0.97:
-        return False
-    return _has_waist(mask, min_px)
-
-
-def _has_waist(mask: Mask, min_px: float) -> bool:
-    padded = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    depth = cv2.distanceTransform(padded, cv2.DIST_L2, 3)
-    deepest = float(depth.max())
-    for share in (0.45, 0.6, 0.75):
-        core = (depth > share * deepest).astype(np.uint8)
-        count, _, stats, _ = cv2.connectedComponentsWithStats(core, connectivity=8)
-        bodies = stats[1:count, cv2.CC_STAT_AREA]
-        if count > 2 and np.sort(bodies)[-2] > max(4.0, 0.05 * min_px**2, 0.15 * bodies.max()):
-            return True
-    return False
+    _, sides, _ = cv2.minAreaRect(outline)
+    needed = wide_solidity if min(sides) + 1.0 > sizes.wide_px else min_solidity
+    return bool(cv2.contourArea(outline) < needed * hull)

@@ -18,7 +18,10 @@ class FinderConfig:
         join_m: Fragments of one item lie no further apart, 0 to 0.1.
         near_m: Items no further apart count as touching, 0 to 0.1.
         min_solidity: Share of its convex hull that one item fills, 0 to 1.
-        learn_frames: How many frames of belt make the model, 1 to 200.
+        wide_m: Items narrower than this may be of any shape, as bottles are, 0.01 to 5.
+        wide_solidity: Share of its convex hull that a wider one fills, 0 to 1.
+        learn_frames: How many frames of belt make the model, 1 to 200; no closer than 5 cm of
+            belt or a tenth of a second where the belt's position is known.
         adapt_m: How far the belt travels until what stands still is mostly learnt anew; 0 never.
     """
 
@@ -26,8 +29,10 @@ class FinderConfig:
     max_item_m: float = 0.40
     join_m: float = 0.010
     near_m: float = 0.006
-    min_solidity: float = 0.85
-    learn_frames: int = 15
+    min_solidity: float = 0.80
+    wide_m: float = 0.10
+    wide_solidity: float = 0.90
+    learn_frames: int = 18
     adapt_m: float = 4.0
 
     def __post_init__(self) -> None:
@@ -42,6 +47,8 @@ class FinderConfig:
             "join_m": (0.0, 0.1),
             "near_m": (0.0, 0.1),
             "min_solidity": (0.0, 1.0),
+            "wide_m": (0.01, 5.0),
+            "wide_solidity": (0.0, 1.0),
             "learn_frames": (1, 200),
             "adapt_m": (0.0, 1e4),
         }

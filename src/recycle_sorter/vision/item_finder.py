@@ -21,7 +21,8 @@ from recycle_sorter.vision.finder_config import FinderConfig
 _WORK_SIDE_PX: Final = 320
 _MIN_SIDE_PX: Final = 8
 # While learning, frames this far apart show other texture and mostly other items.
-_LEARN_STEP_M: Final = 0.015
+_LEARN_STEP_M: Final = 0.05
+_LEARN_STEP_NS: Final = 100_000_000  # a slow belt must not put its items off
 _MOVED_M: Final = 0.001
 # How often a standing belt or a belt of unknown motion is followed, frames.
 _ADAPT_EVERY: Final = 4
@@ -75,6 +76,7 @@ class ItemFinder:
             max(2.0, self.config.min_item_m / self._work_m),
             self.config.join_m / self._work_m,
             self.config.near_m / self._work_m,
+            self.config.wide_m / self._work_m,
         )
         along = calibration.to_image_px([[0.0, 0.0], [0.01, 0.0]])
         step = np.abs(along[1] - along[0])
@@ -86,6 +88,7 @@ class ItemFinder:
         self._model: BeltModel | None = None
         self._frames: list[Picture] = []
         self._learnt_at_m: float | None = None
+        self._learnt_ns = 0
         self._position_m: float | None = None
         self._count = 0
         cells = (-(-self._size[1] // _STUCK_STEP), -(-self._size[0] // _STUCK_STEP))
@@ -107,7 +110,7 @@ class ItemFinder:
             stamp_ns: As for :meth:`find`.
             position_m: As for :meth:`find`.
         """
-        self._learn(self._shrink(pixels), position_m)
+        self._learn(self._shrink(pixels), stamp_ns, position_m)
 
     def find(
         self, pixels: NDArray[np.uint8], stamp_ns: int, position_m: float | None = None
@@ -127,21 +130,24 @@ class ItemFinder:
         """
         small = self._shrink(pixels)
         if self._model is None:
-            self._learn(small, position_m)
+            self._learn(small, stamp_ns, position_m)
             if self._model is None:
                 return []
         departure = self._model.measure(small)
-        blobs = find_blobs(departure, self._sizes, self.config.min_solidity)
+        blobs = find_blobs(
+            departure, self._sizes, self.config.min_solidity, self.config.wide_solidity
+        )
         self._follow(self._model, small, departure, blobs, position_m)
         return [self._found(blob) for blob in blobs]
 
-    def _learn(self, small: Picture, position_m: float | None) -> None:
+    def _learn(self, small: Picture, stamp_ns: int, position_m: float | None) -> None:
         if position_m is not None and self._frames and self._learnt_at_m is not None:
             # A belt that creeps shows the same over and over; one that stands has to do.
             moved_m = abs(position_m - self._learnt_at_m)
-            if _MOVED_M < moved_m < _LEARN_STEP_M:
+            is_soon = 0 <= stamp_ns - self._learnt_ns < _LEARN_STEP_NS
+            if _MOVED_M < moved_m < _LEARN_STEP_M and is_soon:
                 return
-        self._learnt_at_m = position_m
+        self._learnt_at_m, self._learnt_ns = position_m, stamp_ns
         self._position_m = position_m
         self._frames.append(small)
         if len(self._frames) >= self.config.learn_frames:
@@ -256,7 +262,7 @@ class ItemFinder:
             area_m2=float(area_m2),
             along_m=(float(on_belt[:, 0].min()), float(on_belt[:, 0].max())),
             is_whole=not is_cut,
-            is_touching=blob.is_near or blob.is_necked or length_m > self.config.max_item_m,
+            is_touching=blob.is_near or blob.is_several or length_m > self.config.max_item_m,
         )
         return FoundItem(detection, mask)
 
