@@ -181,17 +181,19 @@ def test_the_nodes_declare_exactly_the_table(
     ros: Harness, tmp_path: Path, tiny_bundle: Path
 ) -> None:
     bag = write_item_bag(tmp_path / "bag", ["glass"])
-    nodes: list[Node] = [
-        ros.start(CameraNode, uri=str(bag)),
-        ros.start(ClassifierNode, model=str(tiny_bundle), engine="onnxruntime"),
-        ros.start(ActuatorNode),
-        ros.start(RecorderNode, output=str(tmp_path / "record")),
-        ros.start(BeltClassifierNode, model=str(tiny_bundle), engine="onnxruntime"),
-        ros.start(BeltActuatorNode),
-        ros.start(BeltBagNode, uri=str(bag)),
-        ros.start(TwinNode),
+    cases: list[tuple[Any, dict[str, Any]]] = [
+        (CameraNode, {"uri": str(bag)}),
+        (ClassifierNode, {"model": str(tiny_bundle), "engine": "onnxruntime"}),
+        (ActuatorNode, {}),
+        (RecorderNode, {"output": str(tmp_path / "record")}),
+        (BeltClassifierNode, {"model": str(tiny_bundle), "engine": "onnxruntime"}),
+        (BeltActuatorNode, {}),
+        (BeltBagNode, {"uri": str(bag)}),
+        (TwinNode, {}),
     ]
-    for node in nodes:
+    assert len(cases) == len(TABLES)
+    for make, values in cases:
+        node: Node = ros.start(make, **values)
         declared = {
             name
             for name in node.get_parameters_by_prefix("")
@@ -204,3 +206,5 @@ def test_the_nodes_declare_exactly_the_table(
         for param, descriptor in zip(expected, described.descriptors, strict=True):
             assert descriptor.description == param.text
             assert bool(descriptor.floating_point_range) == isinstance(param.default, float)
+        ros.stop(node)
+        ros.renew_executor()

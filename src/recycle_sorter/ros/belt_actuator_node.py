@@ -61,7 +61,7 @@ class BeltActuatorNode(SorterNode):
             self._on_observation,
             **qos.overridable(qos.RESULT),
         )
-        self._intake = MotionIntake(self, self._motion, layout.motion, self._accept, self._refuse)
+        self.intake = MotionIntake(self, self._motion, layout.motion, self._accept, self._refuse)
         self.every(1.0 / values["tick_hz"], self._on_tick)
         self.every(1.0, self._publish_all)
         Diagnostics(self, self._report_status, f"driver {values['driver']}")
@@ -97,7 +97,7 @@ class BeltActuatorNode(SorterNode):
         """When a message's thing happened, after the ticks before it; None if it is refused."""
         steady_ns = self._steady.accept(stamp_ns, stream)
         if steady_ns is None:
-            self._refuse(f"stamp of a {stream} refused: {stamp_ns} ns")
+            self._refuse(f"stamp refused ({stream}): {stamp_ns} ns")
             return None
         for tick_ns in self._steady.ticks_before(steady_ns):
             self._outlet.publish(self.line.tick(tick_ns))
@@ -134,7 +134,7 @@ class BeltActuatorNode(SorterNode):
 
     def _report_status(self) -> Report:
         stamps = {"stamps_refused": self._steady.refused, "clock_resets": self._steady.resets}
-        values = {**self.line.counts(), **self.counts, **self._intake.counts(), **stamps}
+        values = {**self.line.counts(), **self.counts, **self.intake.counts(), **stamps}
         problem, self._problem = self._problem, ""
         if self.line.is_motion_lost:
             return WARN, "the belt's motion is unknown: diverters are neutral", values

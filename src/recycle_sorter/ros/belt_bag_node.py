@@ -48,13 +48,13 @@ class BeltBagNode(LineSourceNode):
     def _ticks(self) -> Iterator[Entry]:
         for one in self.recording.encoder:
             message = convert.ticks_to_message(one.ticks, one.stamp_ns)
-            yield self.entry(self._encoder, message, one.stamp_ns)
+            yield self.entry(self._encoder, message, one.stamp_ns, is_motion=True)
 
     def _speed_entries(self) -> Iterator[Entry]:
         for one in self.recording.speeds:
             message = TwistStamped()
             message.twist.linear.x = one.speed_m_per_sec
-            yield self.entry(self._speeds, message, one.stamp_ns)
+            yield self.entry(self._speeds, message, one.stamp_ns, is_motion=True)
 
     def _truth_entries(self) -> Iterator[Entry]:
         for one in self.recording.truths:

@@ -55,6 +55,15 @@ class BeltGraph(GraphBase[LineSourceNode | CameraNode, BeltClassifierNode, BeltA
         sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_SEC))
         GraphBase.start(self)
 
+    def finish(self) -> None:
+        """Lets the belt's last movements arrive, too; see ``GraphBase.finish``."""
+        camera, intake = self.camera, self.actuator.intake
+        camera.stop()
+        if isinstance(camera, LineSourceNode):
+            told = camera.motions
+            self.drain(lambda: intake.received >= told)
+        GraphBase.finish(self)
+
     def _kinds(self) -> Kinds:
         return Kinds(
             (BeltActuatorNode, BELT_ACTUATOR),

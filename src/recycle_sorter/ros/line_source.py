@@ -36,6 +36,7 @@ class LineSourceNode(SorterNode):
         super().__init__(name, **node_options)
         self.finished: Future[None] = Future()
         self.source_name = ""
+        self.motions = 0  # counts and speeds that were published
         self.pump: LinePlayer
         self._stop = threading.Event()
         self._encoder = self.publisher(BeltEncoder, "belt/encoder")
@@ -89,12 +90,15 @@ class LineSourceNode(SorterNode):
 
         return Entry(frame.stamp_ns, send, is_frame=True)
 
-    def entry(self, publisher: Publisher[Any], message: Any, stamp_ns: int) -> Entry:
+    def entry(
+        self, publisher: Publisher[Any], message: Any, stamp_ns: int, is_motion: bool = False
+    ) -> Entry:
         """The entry of any message with a header."""
 
         def send(stamp_ns: int) -> None:
             message.header.stamp = conversions.ns_to_time(stamp_ns)
             publisher.publish(message)
+            self.motions += is_motion
 
         return Entry(stamp_ns, send)
 

@@ -21,6 +21,9 @@ from recycle_sorter_msgs.msg import BeltEncoder
 class MotionIntake:
     """Subscribes to what the motion needs and feeds it.
 
+    Attributes:
+        received: How many messages have come.
+
     Args:
         node: The actuator.
         motion: Of the belt; one by pictures is fed by the line, a constant speed by nobody.
@@ -40,6 +43,7 @@ class MotionIntake:
         self._motion = motion
         self._accept = accept
         self._refuse = refuse
+        self.received = 0
         self._taken = 0
         topic: tuple[Any, str, Callable[[Any], None]]
         if layout.source == "encoder":
@@ -56,11 +60,13 @@ class MotionIntake:
         return {"motion": motion.name, "motions": self._taken, "motions_refused": motion.refused}
 
     def _on_encoder(self, message: BeltEncoder) -> None:
+        self.received += 1
         steady_ns = self._accept(time_to_ns(message.header.stamp), "encoder")
         if steady_ns is not None and isinstance(self._motion, EncoderMotion):
             self._taken += self._motion.on_ticks(int(message.ticks), steady_ns)
 
     def _on_speed(self, message: TwistStamped) -> None:
+        self.received += 1
         try:
             speed_m_per_sec = convert.speed_of(float(message.twist.linear.x))
         except InvalidInputError as error:

@@ -66,7 +66,7 @@ class TwinNode(LineSourceNode):
             if stamp_ns >= twin.end_ns:
                 return
             message = convert.ticks_to_message(twin.encoder_ticks(stamp_ns), stamp_ns)
-            yield self.entry(self._encoder, message, stamp_ns)
+            yield self.entry(self._encoder, message, stamp_ns, is_motion=True)
             index += 1
 
     def _truth_entries(self) -> Iterator[Entry]:
