@@ -44,6 +44,7 @@ SETTINGS = {
     "layout": "file of the belt's layout (belt)",
     "scenario": "file of what the twin shows (belt)",
     "seed": "seed of the images source, or of the twin's scenario",
+    "duration_sec": "how long the twin's belt runs (belt)",
     "driver": "what moves the diverters",
     "rate": "speed of a recorded source",
     "loop": "true: start a recorded source anew at its end",
@@ -151,7 +152,7 @@ def _typed(name: str, text: str) -> bool | int | float | str:
         return _is_true(name, text)
     if name in ("wait_for_listeners", "seed"):
         return int(text)
-    return float(text) if name == "rate" else text
+    return float(text) if name in ("rate", "duration_sec") else text
 
 
 def _is_true(name: str, text: str) -> bool:

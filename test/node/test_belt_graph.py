@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from rosbags.rosbag2 import Reader
-from support.belt_graphs import BIN_OF, ITEMS, BeltRun, Said, write_parts
+from support.belt_graphs import ITEMS, BeltRun, write_parts
+from support.belt_said import BIN_OF, Said, purity_and_recovery
 from support.ros import Harness
 
 from recycle_sorter.core.errors import InvalidInputError, SorterError
@@ -55,7 +56,7 @@ def test_every_separate_item_is_decided_once_and_sorted(
         assert decision.material == truth.material
         assert decision.bin == BIN_OF[truth.material]
     assert len(said.messages["belt/decision"]) == ITEMS, "nothing but the items"
-    purity, recovery = said.purity_and_recovery()
+    purity, recovery = purity_and_recovery(said.landings())
     assert min(purity.values()) == 1.0, purity
     assert min(recovery.values()) == 1.0, recovery
 

@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs a belt's graph to its end and sets what it said beside the twin's truth."""
+"""Runs a belt's graph, with the twin for a camera, to its end."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +21,9 @@ from recycle_sorter_msgs.msg import (
     ItemRecord,
     SortDecision,
 )
+from support.belt_said import Said
 from support.belt_twins import make_cutouts
-from support.ros import Harness, stamp_ns
+from support.ros import Harness
 
 TOPICS: dict[str, Any] = {
     "belt/truth": BeltTruth,
@@ -34,12 +33,7 @@ TOPICS: dict[str, Any] = {
     "belt/state": BeltState,
     "actuator/diverter_command": DiverterCommand,
 }
-BIN_OF = {
-    "cardboard": "fibre", "paper": "fibre", "glass": "glass", "metal": "metal",
-    "plastic": "plastic", "trash": "residue",
-}  # fmt: skip
 ITEMS = 6
-_GATE_M = 0.05
 _WIDTH_PX, _HEIGHT_PX, _PX_PER_M = 320, 240, 400.0
 
 
@@ -79,55 +73,6 @@ def write_parts(folder: Path, **changes: Any) -> dict[str, Any]:
         "cutouts": str(cutouts),
         "engine": "onnxruntime",
     }
-
-
-@dataclass
-class Said:
-    """What a belt's nodes said.
-
-    Attributes:
-        messages: By topic, in order.
-    """
-
-    messages: dict[str, list[Any]] = field(default_factory=dict)
-
-    @property
-    def separate(self) -> list[BeltTruth]:
-        """True items that lie apart."""
-        return [truth for truth in self.messages["belt/truth"] if not truth.is_overlapping]
-
-    def decisions_on(self, truth: BeltTruth) -> list[SortDecision]:
-        """The decisions on a true item: those that lay where it lay on the belt."""
-        place_m = truth.x_m - truth.position_m
-        positions = {stamp_ns(state): state.position_m for state in self.messages["belt/state"]}
-        origin_m = self._origin_m()
-        return [
-            decision
-            for decision in self.messages["belt/decision"]
-            if abs(decision.x_m - positions[stamp_ns(decision)] - origin_m - place_m) < _GATE_M
-            and abs(decision.y_m - truth.y_m) < _GATE_M
-        ]
-
-    def _origin_m(self) -> float:
-        """The truth's position of the belt less the actuator's, which begin at different times."""
-        truth = self.messages["belt/truth"][0]
-        states = self.messages["belt/state"]
-        nearest = min(states, key=lambda state: abs(stamp_ns(state) - stamp_ns(truth)))
-        gone_sec = (stamp_ns(nearest) - stamp_ns(truth)) / 1e9
-        there_m = nearest.position_m - nearest.speed_m_per_sec * gone_sec
-        return float(there_m - truth.position_m) * -1.0
-
-    def purity_and_recovery(self) -> tuple[dict[str, float], dict[str, float]]:
-        """By bin: the share of what fell in that belongs there, and of what belongs there."""
-        fallen: Counter[str] = Counter()
-        right: Counter[str] = Counter()
-        due: Counter[str] = Counter()
-        for landing in self.messages["belt/landing"]:
-            fallen[landing.bin] += 1
-            due[BIN_OF[landing.material]] += 1
-            right[landing.bin] += BIN_OF[landing.material] == landing.bin
-        purity = {name: right[name] / count for name, count in fallen.items()}
-        return purity, {name: right[name] / count for name, count in due.items()}
 
 
 class BeltRun:

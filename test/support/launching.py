@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -21,11 +21,17 @@ from recycle_sorter.paths import share_file
 from recycle_sorter.ros import qos
 from recycle_sorter.ros.transport import use_shipped_transport
 from recycle_sorter_msgs.msg import (
+    BeltEncoder,
+    BeltObservation,
+    BeltState,
+    BeltTruth,
     DiverterCommand,
     DiverterState,
     GroundTruth,
+    ItemRecord,
     MaterialClassification,
     ModelInfo,
+    SortDecision,
 )
 
 TOPICS: dict[str, tuple[Any, Any]] = {
@@ -35,6 +41,18 @@ TOPICS: dict[str, tuple[Any, Any]] = {
     "classifier/model_info": (ModelInfo, qos.LATCHED),
     "actuator/diverter_command": (DiverterCommand, qos.RESULT),
     "actuator/diverter_state": (DiverterState, qos.LATCHED),
+}
+BELT_TOPICS: dict[str, tuple[Any, Any]] = {
+    "camera/camera_info": (CameraInfo, qos.RESULT),
+    "classifier/model_info": (ModelInfo, qos.LATCHED),
+    "actuator/diverter_command": (DiverterCommand, qos.RESULT),
+    "actuator/diverter_state": (DiverterState, qos.LATCHED),
+    "belt/encoder": (BeltEncoder, qos.RESULT),
+    "belt/truth": (BeltTruth, qos.RESULT),
+    "belt/observation": (BeltObservation, qos.RESULT),
+    "belt/state": (BeltState, qos.RESULT),
+    "belt/decision": (SortDecision, qos.RESULT),
+    "belt/record": (ItemRecord, qos.RESULT),
 }
 
 
@@ -48,7 +66,8 @@ def include(name: str, **arguments: str) -> IncludeLaunchDescription:
 class Listener:
     """Collects what the sorter publishes, from before it starts until it is closed."""
 
-    def __init__(self, namespace: str = "") -> None:
+    def __init__(self, namespace: str = "", topics: Mapping[str, tuple[Any, Any]] = TOPICS) -> None:
+        self._topics = topics
         self.messages: dict[str, list[Any]] = defaultdict(list)
         self._arrived = threading.Condition()
         use_shipped_transport()  # the same network as the nodes', or they meet late
@@ -56,7 +75,7 @@ class Listener:
         rclpy.init(context=self._context)
         node_options: dict[str, Any] = {"namespace": namespace} if namespace else {}
         self._node = rclpy.create_node("listener", context=self._context, **node_options)
-        for topic, (kind, profile) in TOPICS.items():
+        for topic, (kind, profile) in topics.items():
             self._node.create_subscription(kind, topic, self._keeper(topic), profile)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
@@ -76,7 +95,7 @@ class Listener:
 
     def silent_topics(self) -> list[str]:
         """The topics on which nothing has arrived."""
-        return [topic for topic in TOPICS if not self.messages[topic]]
+        return [topic for topic in self._topics if not self.messages[topic]]
 
     def __enter__(self) -> Listener:
         return self
