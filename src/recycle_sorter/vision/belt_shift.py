@@ -152,7 +152,7 @@ class BeltShift:
         self._last, self._stops = shift, 0
         if abs(shift) > _NEAR:
             self._learn(strip)
-        return shift / self._columns_per_m
+        return float(shift / self._columns_per_m)
 
     def _strip(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The picture as rows along the travel, downstream to the right, without slow light."""
