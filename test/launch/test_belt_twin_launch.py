@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import tempfile
 import unittest
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,8 @@ import launch_testing.asserts
 import launch_testing.markers
 from launch import LaunchDescription
 from support.launching import BELT_TOPICS, Listener, include
+
+FOLDER = tempfile.TemporaryDirectory()
 
 
 @pytest.mark.launch_test
@@ -32,7 +36,9 @@ def generate_test_description() -> tuple[LaunchDescription, dict[str, Any]]:
         composed="true",
         lossless="true",
         namespace="lane1",
-        wait_for_listeners="1",
+        # The recorder ends last: a launch whose only process has ended would stop the tests, too.
+        record=str(Path(FOLDER.name) / "bag"),
+        wait_for_listeners="2",
     )
     ready = launch_testing.actions.ReadyToTest()
     return LaunchDescription([sorter, ready]), {"listener": listener}
