@@ -27,13 +27,18 @@ NAMES = (
     "startup",
     "photos",
     "training",
+    "belt",
+    "belt_motion",
+    "belt_sorting",
+    "belt_growth",
 )
 
 _HELP = """Measure the figures of the README; everything stays on this machine.
 
-Names: engines, latency, throughput, transport, across_processes, startup, photos, training. Without
-any, all of them: about 30 minutes on two cores. Nothing else should run meanwhile: the load before
-each benchmark stands in its JSON.
+Names: engines, latency, throughput, transport, across_processes, startup, photos, training, and of
+a moving belt belt, belt_motion, belt_sorting, belt_growth. Without any, all of them: about 50
+minutes on two cores. Nothing else should run meanwhile: the load before each benchmark stands in
+its JSON.
 
 [bold]Examples[/bold]
 

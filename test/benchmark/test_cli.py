@@ -24,6 +24,10 @@ NAMES = (
     "startup",
     "photos",
     "training",
+    "belt",
+    "belt_motion",
+    "belt_sorting",
+    "belt_growth",
 )
 
 pytestmark = pytest.mark.benchmark
