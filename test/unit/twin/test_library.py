@@ -99,7 +99,7 @@ def test_the_shipped_cutouts() -> None:
     for name in MATERIALS:
         low, high = LENGTHS_M[name]
         own = found.of(name)
-        assert len(own) >= 5
+        assert len(own) >= 10
         assert all(low <= each.length_m <= high for each in own)
         assert all(name in each.source for each in own)
     folder = share_file(SHIPPED)
