@@ -2,10 +2,11 @@
 """Follows every item on the belt from entry to exit under one number.
 
 An item lies still on the belt: it stays known where it was until it is forgotten, however many
-pictures miss it, and whatever is seen in its place is that item. What only a few pictures show
-never gets a number. A number is given once an item was seen whole (or, where the edge of the view
-always cuts it, from the middle of the view on), so that the tips of an item that is just coming
-into view are not taken for several.
+pictures miss it, and whatever is seen in its place is that item. What only a few pictures show, or
+what stands still in the picture while the belt travels, never gets a number. A number is given once
+the belt has carried an item some way and it was seen whole (or, where the edge of the view always
+cuts it, from the middle of the view on), so that neither reflections nor the tips of an item that
+is just coming into view are taken for items.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ __all__ = ["Tracker", "TrackerConfig", "TrackerCounters"]
 
 # An item whose outline shrank to less than this has lost what is seen beside it.
 _PART = 0.9
+# What fewer of the pictures since its first show than this share is flicker.
+_SEEN_SHARE = 0.3
 
 
 class Tracker:
@@ -87,6 +90,7 @@ class Tracker:
         held = joint(nearby, sightings, found)
         for track in self._tracks:
             track.unseen += 1
+            track.updates += 1
         seen = self._see(sightings, found, held, observation, position_m)
         self._split(found, held, sightings, self.config.view_m[1] - position_m)
         seen += self._begin(nearby, sightings, found, observation, position_m)
@@ -138,6 +142,9 @@ class Tracker:
                     track.apart_views = 0
                     track.unseen += 0 if track.whole_views else self.config.glimpse_frames
             is_joint = len(known) > 1
+            was_standing = matched.is_standing
+            matched.ride(sightings[index], position_m, self.config.travel_m)
+            self.counters.standing += matched.is_standing and not was_standing
             for track in known:
                 track.see(sightings[index], observation.stamp_ns, is_joint)
             seen += known
@@ -195,6 +202,7 @@ class Tracker:
             if parent:
                 track.apart_views = 1
                 track.is_part = apart[parent.serial] < _PART * parent.area_m2
+            track.ride(seen, position_m, self.config.travel_m)
             track.see(seen, observation.stamp_ns)
             self._learn(track, seen, observation, position_m)
             begun.append(track)
@@ -223,6 +231,8 @@ class Tracker:
     def _number(self, track: Track, position_m: float) -> None:
         """Gives an item its number once it is sure to be one."""
         if track.item.item_id or track.item.frames < self.config.enter_frames or track.parent:
+            return
+        if not track.is_carried or track.item.frames < _SEEN_SHARE * track.updates:
             return
         low_m, high_m = self.config.view_m
         if track.whole_views or track.down_m + position_m >= (low_m + high_m) / 2:

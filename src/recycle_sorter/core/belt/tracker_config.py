@@ -17,6 +17,8 @@ class TrackerConfig:
         view_m: Where the camera's view starts and ends, ``x_m``.
         gate_m: How far an item may lie from where it was; large ones somewhat further, 0.001 to 1.
         enter_frames: Pictures before an item counts, 1 to 100.
+        travel_m: How far the belt must have carried it before it counts: a reflection stands still.
+            0 counts at once, 0 to 1.
         split_frames: Pictures that show two items where one was before they count as two, 1 to 100.
         glimpse_frames: Pictures in a row without what does not count yet before it is dropped, 1
             to 1000.
@@ -27,6 +29,7 @@ class TrackerConfig:
     view_m: tuple[float, float] = (0.0, 0.8)
     gate_m: float = 0.025
     enter_frames: int = 2
+    travel_m: float = 0.03
     split_frames: int = 3
     glimpse_frames: int = 15
     evidence_frames: int = 60
@@ -44,6 +47,7 @@ class TrackerConfig:
         bounds = {
             "gate_m": (0.001, 1.0),
             "enter_frames": (1, 100),
+            "travel_m": (0.0, 1.0),
             "split_frames": (1, 100),
             "glimpse_frames": (1, 1000),
             "evidence_frames": (2, 1000),
@@ -66,5 +70,6 @@ class TrackerCounters:
     detections_refused: int = 0
     evidence_refused: int = 0
     glimpses: int = 0
+    standing: int = 0
     joint_views: int = 0
     splits: int = 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from recycle_sorter.core.belt.types import Detection, TrackedItem
 
@@ -19,6 +19,9 @@ _EDGE_M = 0.02
 _ODD_RATIO = 1.6
 _ODD_VIEWS = 5
 _SURE_VIEWS = 3
+# An outline jitters so far, and a thing that is moved on the belt by less than so much of its way.
+_STRAY_M = 0.012
+_STRAY_SHARE = 0.3
 # Newest view's least share in a place: averages jitter out and still follows an item that is moved.
 _LEAST_GAIN = 0.12
 
@@ -68,7 +71,7 @@ def sight(detection: Detection, position_m: float, view_m: tuple[float, float]) 
         return None
     if low_m == high_m == 0.0:  # not told
         low_m, high_m = x_m - long_m / 2, x_m + long_m / 2
-        detection = _with_along(detection, (low_m, high_m))
+        detection = replace(detection, along_m=(low_m, high_m))
     if not (low_m < high_m and low_m <= x_m <= high_m):
         return None
     cut = not detection.is_whole
@@ -81,19 +84,6 @@ def sight(detection: Detection, position_m: float, view_m: tuple[float, float]) 
         across_m,
         is_up_cut=cut and low_m <= view_m[0] + _EDGE_M,
         is_down_cut=cut and high_m >= view_m[1] - _EDGE_M,
-    )
-
-
-def _with_along(detection: Detection, along_m: tuple[float, float]) -> Detection:
-    return Detection(
-        detection.box_px,
-        detection.centre_m,
-        detection.size_m,
-        detection.area_m2,
-        detection.is_whole,
-        detection.is_touching,
-        detection.probabilities,
-        along_m,
     )
 
 
@@ -127,6 +117,10 @@ class Track:
         self.odd_views = 0
         self.was_joined = False
         self.is_forgotten = False
+        self.updates = 0
+        self._anchor: tuple[Sighting, float] | None = None
+        self.is_carried = False
+        self.is_standing = False
 
     @property
     def half_m(self) -> float:
@@ -137,6 +131,30 @@ class Track:
     def middle_m(self) -> float:
         """Middle of its extent along the belt."""
         return (self.down_m + self.up_m) / 2
+
+    def ride(self, sighting: Sighting, position_m: float, travel_m: float) -> None:
+        """Judges whether it travels with the belt, or stands still in the picture.
+
+        Args:
+            sighting: Where it was seen.
+            position_m: The belt's position then.
+            travel_m: How far the belt must have carried it.
+        """
+        if self._anchor is None or (
+            sighting.detection.is_whole and not self._anchor[0].detection.is_whole
+        ):
+            self._anchor = (sighting, position_m)
+        first, from_m = self._anchor
+        moved_m = abs(position_m - from_m)
+        if moved_m < travel_m:
+            return
+        strayed_m = _strayed_m(first, sighting)
+        # What stands still strays as far as the belt moves.
+        if strayed_m <= max(_STRAY_M, _STRAY_SHARE * moved_m):
+            self.is_carried = True
+        elif not self.is_carried:
+            self.is_standing = True
+            self._anchor = (sighting, position_m)
 
     def see(self, sighting: Sighting, now_ns: int, is_joint: bool = False) -> None:
         """Takes a picture's word that it lies here.
@@ -238,6 +256,19 @@ def distance_m(track: Track, seen: Sighting) -> tuple[float, float]:
     if is_down_open:
         return up_m, across_m
     return abs(track.item.s_m - seen.s_m), across_m
+
+
+def _strayed_m(first: Sighting, later: Sighting) -> float:
+    """How far apart two sightings lie on the belt, by the ends that both show."""
+    is_down_cut = first.is_down_cut or later.is_down_cut
+    is_up_cut = first.is_up_cut or later.is_up_cut
+    if is_up_cut and is_down_cut:
+        return 0.0
+    if is_up_cut:
+        return abs(later.down_m - first.down_m)
+    if is_down_cut:
+        return abs(later.up_m - first.up_m)
+    return abs(later.s_m - first.s_m)
 
 
 def overlap_m(track: Track, seen: Sighting) -> float:

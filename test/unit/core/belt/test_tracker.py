@@ -19,6 +19,8 @@ from recycle_sorter.core.types import NS_PER_SEC
 FRAME_NS = NS_PER_SEC // 30
 VIEW_M = 0.8
 SURE = (0.9, 0.1)
+# On a belt that stands nothing shows that it travels.
+STILL = TrackerConfig(travel_m=0.0)
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,47 @@ def test_an_item_that_never_fits_the_view_is_numbered_too() -> None:
     assert ids(tracker) == [1]
 
 
+@pytest.mark.parametrize("step_m", [0.003, 0.0167, 0.033, -0.0167])
+def test_what_stands_still_while_the_belt_travels_gets_no_number(step_m: float) -> None:
+    tracker = Tracker(TrackerConfig())
+    for i in range(120):
+        # A reflection: always in the same place of the picture.
+        assert tracker.update(picture(i, look(Item(0.4, 0.1), 0.0)), step_m * i) == []
+    assert (ids(tracker), tracker.counters.items) == ([], 0)
+    assert tracker.counters.standing + tracker.counters.glimpses > 0
+
+
+def test_a_number_waits_until_the_belt_has_carried_the_item() -> None:
+    tracker, item = Tracker(TrackerConfig()), Item(0.2)
+    for i in range(20):
+        assert tracker.update(picture(i, look(item, 0.0)), 0.0) == []
+    told = [
+        len(tracker.update(picture(20 + i, look(item, 0.01 * i)), 0.01 * i)) for i in range(1, 6)
+    ]
+    assert told == [0, 0, 1, 1, 1]
+    (found,) = tracker.items
+    assert found.s_m == pytest.approx(0.2)
+    assert found.frames == 25
+
+
+def test_what_flickers_gets_no_number() -> None:
+    tracker = Tracker(TrackerConfig())
+    for i in range(40):
+        seen = look(Item(0.1), 0.0167 * i) if i % 8 == 0 else None
+        assert tracker.update(picture(i, seen), 0.0167 * i) == []
+    assert ids(tracker) == []
+
+
+def test_an_item_that_passes_a_reflection_keeps_its_number() -> None:
+    tracker, item = Tracker(TrackerConfig()), Item(0.05, -0.1)
+    for i in range(45):
+        position_m = 0.0167 * i
+        glare = look(Item(0.4, 0.1), 0.0)
+        tracker.update(picture(i, look(item, position_m), glare), position_m)
+    assert ids(tracker) == [1]
+    assert tracker.items[0].y_m == pytest.approx(-0.1)
+
+
 def test_a_glimpse_gets_no_number() -> None:
     tracker = Tracker(TrackerConfig())
     tracker.update(picture(0, look(Item(0.3), 0.0)), 0.0)
@@ -88,7 +131,7 @@ def test_a_glimpse_gets_no_number() -> None:
 
 
 def test_an_item_that_nothing_shows_for_long_is_the_same_when_it_is_seen_again() -> None:
-    tracker = Tracker(TrackerConfig())
+    tracker = Tracker(STILL)
     for i in range(3):
         tracker.update(picture(i, look(Item(0.1), 0.0)), 0.0)
     for i in range(3, 600):
@@ -99,7 +142,7 @@ def test_an_item_that_nothing_shows_for_long_is_the_same_when_it_is_seen_again()
 
 @pytest.mark.parametrize("stamp_ns", [0, -5, FRAME_NS, 3 * FRAME_NS])
 def test_a_stamp_that_does_not_grow_is_refused_and_counted(stamp_ns: int) -> None:
-    tracker = Tracker(TrackerConfig())
+    tracker = Tracker(STILL)
     for i in range(3):
         tracker.update(picture(i, look(Item(0.3), 0.0)), 0.0)
     old = replace(picture(9, look(Item(0.5), 0.0)), stamp_ns=stamp_ns)
@@ -108,7 +151,7 @@ def test_a_stamp_that_does_not_grow_is_refused_and_counted(stamp_ns: int) -> Non
 
 
 def test_what_was_forgotten_in_view_is_not_found_anew() -> None:
-    tracker = Tracker(TrackerConfig())
+    tracker = Tracker(STILL)
     for i in range(3):
         tracker.update(picture(i, look(Item(0.3), 0.0)), 0.0)
     assert tracker.forget(1)
@@ -120,7 +163,7 @@ def test_what_was_forgotten_in_view_is_not_found_anew() -> None:
 
 
 def test_a_long_stop_keeps_number_and_bounded_evidence() -> None:
-    tracker = Tracker(TrackerConfig())
+    tracker = Tracker(STILL)
     for i in range(1000):
         tracker.update(picture(i, look(Item(0.3), 0.0)), 0.0)
     (found,) = tracker.items
@@ -133,7 +176,7 @@ BOTH = Item(0.30, length_m=0.16)
 
 
 def test_an_outline_over_two_known_items_keeps_both() -> None:
-    tracker = Tracker(TrackerConfig())
+    tracker = Tracker(STILL)
     for i in range(3):
         tracker.update(picture(i, look(LEFT, 0.0), look(RIGHT, 0.0)), 0.0)
     for i in range(3, 30):
@@ -151,7 +194,7 @@ def test_an_outline_over_two_known_items_keeps_both() -> None:
 
 @pytest.mark.parametrize("together", [1, 2, 5, 40])
 def test_two_items_that_were_one_outline_become_two_that_touch(together: int) -> None:
-    tracker = Tracker(TrackerConfig())
+    tracker = Tracker(STILL)
     for i in range(together):
         tracker.update(picture(i, look(BOTH, 0.0)), 0.0)
     for i in range(together, together + 20):
@@ -163,7 +206,7 @@ def test_two_items_that_were_one_outline_become_two_that_touch(together: int) ->
 
 
 def test_one_picture_that_breaks_an_item_in_two_makes_no_second() -> None:
-    tracker = Tracker(TrackerConfig())
+    tracker = Tracker(STILL)
     for i in range(60):
         parts = [look(LEFT, 0.0), look(RIGHT, 0.0)] if i % 20 == 10 else [look(BOTH, 0.0)]
         tracker.update(picture(i, *parts), 0.0)
@@ -190,7 +233,7 @@ def test_a_detection_that_makes_no_sense_is_refused_and_counted(broken: dict[str
 
 @pytest.mark.parametrize("values", [(0.5,), (math.nan, 1.0), (-0.5, 1.5), (0.2, 0.2)])
 def test_evidence_that_makes_no_sense_is_refused_and_the_item_kept(values: tuple[float]) -> None:
-    tracker = Tracker(TrackerConfig())
+    tracker = Tracker(STILL)
     for i in range(3):
         tracker.update(picture(i, look(Item(0.3), 0.0, probabilities=values)), 0.0)
     assert (tracker.counters.evidence_refused, ids(tracker)) == (3, [1])
@@ -198,7 +241,7 @@ def test_evidence_that_makes_no_sense_is_refused_and_the_item_kept(values: tuple
 
 
 def test_another_model_starts_the_evidence_anew() -> None:
-    tracker = Tracker(TrackerConfig())
+    tracker = Tracker(STILL)
     for i in range(3):
         tracker.update(picture(i, look(Item(0.3), 0.0)), 0.0)
     tracker.update(replace(picture(3, look(Item(0.3), 0.0)), materials=("paper", "trash")), 0.0)
