@@ -3,7 +3,7 @@
 
 1 to 50 items under way from the camera to their diverters at 0.5 m/s: tracking, deciding and firing
 alone (``core``), and with finding and network on the twin's pictures (``pipeline``); CPU time of
-all threads, painting left out, with a straight line fitted to it. The diverters stand 1 m further
+all threads, painting left out, with a straight line fitted to it. The diverters stand 2 m further
 downstream than the shipped ones, or there would be no room for 50. Then 1 to 4 lanes through the
 real graph in real time, 80 items a minute each, by namespaces in one process and with a process
 for each lane; a lane's CPU includes its twin, which paints its pictures.
