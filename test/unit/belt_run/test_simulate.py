@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -125,16 +126,10 @@ def test_two_replays_of_the_bag_log_the_same_and_find_the_same(
     runs = []
     for _ in range(2):
         twin, layout = make_twin(cutouts)
-        source = BagSource(folder / "bag")
-        runs.append(
-            replay(
-                source,
-                read_belt(folder / "bag", source.topic),
-                layout,
-                tiny_perception(twin, layout, bundle),
-                no_clock,
-            )
-        )
+        with closing(BagSource(folder / "bag")) as source:
+            recording = read_belt(folder / "bag", source.topic)
+            perception = tiny_perception(twin, layout, bundle)
+            runs.append(replay(source, recording, layout, perception, no_clock))
     assert runs[0].log == runs[1].log
     assert runs[0].page("t") == runs[1].page("t")
     items = runs[0].summary["items"]
@@ -179,11 +174,10 @@ def test_a_bag_without_the_motion_that_is_asked_for_is_refused(
     recorded: RunResult, folder: Path, cutouts: Path, bundle: Path
 ) -> None:
     twin, layout = make_twin(cutouts)
-    with pytest.raises(SourceError, match="BeltEncoder"):
-        replay(
-            BagSource(folder / "bag"), BeltRecording(), layout,
-            tiny_perception(twin, layout, bundle), no_clock,
-        )  # fmt: skip
+    perception = tiny_perception(twin, layout, bundle)
+    with closing(BagSource(folder / "bag")) as source:
+        with pytest.raises(SourceError, match="BeltEncoder"):
+            replay(source, BeltRecording(), layout, perception, no_clock)
 
 
 @pytest.mark.parametrize(
