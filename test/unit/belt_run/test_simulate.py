@@ -175,9 +175,11 @@ def test_a_bag_without_the_motion_that_is_asked_for_is_refused(
 ) -> None:
     twin, layout = make_twin(cutouts)
     perception = tiny_perception(twin, layout, bundle)
-    with closing(BagSource(folder / "bag")) as source:
-        with pytest.raises(SourceError, match="BeltEncoder"):
-            replay(source, BeltRecording(), layout, perception, no_clock)
+    with (
+        closing(BagSource(folder / "bag")) as source,
+        pytest.raises(SourceError, match="BeltEncoder"),
+    ):
+        replay(source, BeltRecording(), layout, perception, no_clock)
 
 
 @pytest.mark.parametrize(
