@@ -53,7 +53,7 @@ def make_twin(cutouts: Path, **changes: object) -> tuple[Twin, Layout]:
     given: dict[str, object] = {
         "machine.end_m": layout.end_m,
         "duration_sec": 7.0,
-        "items.empty_sec": 1.0,
+        "items.empty_sec": 2.0,
         "items.per_min": 100.0,
         "camera.width_px": 320,
         "camera.height_px": 240,

@@ -63,7 +63,10 @@ def simulate(
         Path | None, typer.Option(help="Layout file. Default: config/belt.yaml.")
     ] = None,
     cutouts: Annotated[
-        Path | None, typer.Option(help="Folder of cut-outs for items. Default: those that ship.")
+        Path | None,
+        typer.Option(
+            "--cutouts", "--library", help="Folder of cut-outs. Default: those that ship."
+        ),
     ] = None,
     model: Annotated[
         Path | None, typer.Option(help="Model bundle. Default: the one that ships.")

@@ -194,12 +194,14 @@ class BeltModel:
         self._per_fine, self._per_coarse = (float(1.0 / limit**2) for limit in limits)
 
 
-def learn_belt(frames: list[Picture], travel_axis: int) -> BeltModel:
+def learn_belt(frames: list[Picture], travel_axis: int, smooth_px: float = 8.0) -> BeltModel:
     """Learns an empty belt from frames that may show items, if these travel.
 
     Args:
         frames: One or more, ``(height, width, 3)`` float32, grey levels.
         travel_axis: 1 if the belt travels across the picture, 0 if down or up.
+        smooth_px: Standard deviation of the blur that takes the texture out of what stands still:
+            the farther the belt travelled between the frames, the less of it is left.
 
     Returns:
         The model.
@@ -221,7 +223,9 @@ def learn_belt(frames: list[Picture], travel_axis: int) -> BeltModel:
     summed = np.einsum("thwc,thw->hwc", stack, np.stack(weights))
     passed = summed / np.maximum(total, 1.0)[..., None]
     # The texture in view while learning is smoothed away, what stands still for good is kept.
-    smooth = prior + cv2.GaussianBlur(np.where(known[..., None], passed - prior, 0), (0, 0), 8.0)
+    smooth = prior + cv2.GaussianBlur(
+        np.where(known[..., None], passed - prior, 0), (0, 0), smooth_px
+    )
     mean = np.where(known[..., None], smooth, median).astype(np.float32)
     still = [np.where(known, weight, 0.0).astype(np.float32) for weight in weights]
     return BeltModel(np.ascontiguousarray(mean), list(stack), still)

@@ -22,6 +22,9 @@ _WORK_SIDE_PX: Final = 320
 _MIN_SIDE_PX: Final = 8
 # While learning, frames this far apart show other texture and mostly other items.
 _LEARN_STEP_M: Final = 0.05
+# After so much travel the frames' mean holds little texture: small reflections are kept in it.
+_LEARN_WAY_M: Final = 0.4
+_SMOOTH_PX: Final = (8.0, 2.5)
 _LEARN_STEP_NS: Final = 100_000_000  # a slow belt must not put its items off
 _MOVED_M: Final = 0.001
 # How often a standing belt or a belt of unknown motion is followed, frames.
@@ -89,6 +92,7 @@ class ItemFinder:
         self._frames: list[Picture] = []
         self._learnt_at_m: float | None = None
         self._learnt_ns = 0
+        self._learnt_way_m = 0.0
         self._position_m: float | None = None
         self._count = 0
         cells = (-(-self._size[1] // _STUCK_STEP), -(-self._size[0] // _STUCK_STEP))
@@ -147,11 +151,13 @@ class ItemFinder:
             is_soon = 0 <= stamp_ns - self._learnt_ns < _LEARN_STEP_NS
             if _MOVED_M < moved_m < _LEARN_STEP_M and is_soon:
                 return
+            self._learnt_way_m += moved_m
         self._learnt_at_m, self._learnt_ns = position_m, stamp_ns
         self._position_m = position_m
         self._frames.append(small)
         if len(self._frames) >= self.config.learn_frames:
-            self._model = learn_belt(self._frames, self._travel_axis)
+            smooth_px = _SMOOTH_PX[self._learnt_way_m >= _LEARN_WAY_M]
+            self._model = learn_belt(self._frames, self._travel_axis, smooth_px)
             self._frames = []
 
     def _follow(
