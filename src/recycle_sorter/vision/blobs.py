@@ -16,6 +16,7 @@ Mask = NDArray[np.uint8]
 
 _LOW: Final = 0.5  # of the threshold: grows an outline from where it is certain
 _SOLID: Final = 0.62  # of its smallest rectangle, from which on a fragment is an item of its own
+_PIECE: Final = 0.2  # of its neighbour, up to which an outline may be a piece of it
 _HALF: Final = 0.25  # half of the contrast, squared
 _STRONG: Final = 60.0  # squared standard deviations, from which on smoothing leaves a rim
 
@@ -28,13 +29,19 @@ class BlobSizes:
         min_px: Shortest side of an item.
         join_px: Fragments of one item lie no further apart.
         near_px: Items that lie no further apart touch.
-        wide_px: Items narrower than this may have any shape.
+        part_px: Small pieces no further from a much larger outline are of it.
+        deep_px: One item's outline has no deeper bay.
+        notch_px: Nor two bays deeper than this.
+        broad_px: Nor an area above this, squared.
     """
 
     min_px: float
     join_px: float
     near_px: float
-    wide_px: float
+    part_px: float
+    deep_px: float
+    notch_px: float
+    broad_px: float
 
 
 @dataclass(slots=True)
@@ -56,16 +63,12 @@ class Blob:
     is_several: bool = False
 
 
-def find_blobs(
-    departure: Departure, sizes: BlobSizes, min_solidity: float, wide_solidity: float
-) -> list[Blob]:
+def find_blobs(departure: Departure, sizes: BlobSizes) -> list[Blob]:
     """Finds the items in a map.
 
     Args:
         departure: From the belt's model.
         sizes: What counts as an item and as near.
-        min_solidity: Share of its convex hull that an item fills, 0 to 1.
-        wide_solidity: The same of a wide one.
 
     Returns:
         The items, from the top of the picture down.
@@ -90,9 +93,10 @@ def find_blobs(
             continue
         parts = _parts(mask, opened[window] & mask, min_area)
         blobs += [_blob(part, left, top) for part in parts]
+    blobs = _joined(blobs, sizes.part_px, 12.0 * sizes.min_px**2)
     _mark_near(blobs, labels.shape, sizes.near_px)
     for blob in blobs:
-        blob.is_several = _is_several(blob.mask, sizes, min_solidity, wide_solidity)
+        blob.is_several = _is_several(blob.mask, sizes)
     return blobs
 
 
@@ -147,6 +151,33 @@ def _blob(mask: Mask, left: int, top: int) -> Blob:
     return Blob(left + x, top + y, np.ascontiguousarray(mask[y : y + height, x : x + width]))
 
 
+def _joined(blobs: list[Blob], reach_px: float, max_area: float) -> list[Blob]:
+    """Gives small pieces to a much larger neighbour: a clear or patterned item falls apart."""
+    kept: list[Blob] = []
+    for blob in sorted(blobs, key=lambda one: -np.count_nonzero(one.mask)):
+        near = [one for one in kept if _gap_px(one, blob) <= reach_px]
+        area = np.count_nonzero(blob.mask)
+        whole = next(
+            (one for one in near if area < _PIECE * min(np.count_nonzero(one.mask), max_area)), None
+        )
+        if whole is None:
+            kept.append(blob)
+        else:
+            kept[kept.index(whole)] = _united(whole, blob)
+    return sorted(kept, key=lambda one: (one.top_px, one.left_px))
+
+
+def _united(whole: Blob, piece: Blob) -> Blob:
+    left, top = min(whole.left_px, piece.left_px), min(whole.top_px, piece.top_px)
+    ends = [(b.left_px + b.mask.shape[1], b.top_px + b.mask.shape[0]) for b in (whole, piece)]
+    canvas = np.zeros((max(e[1] for e in ends) - top, max(e[0] for e in ends) - left), np.uint8)
+    for one in (whole, piece):
+        height, width = one.mask.shape
+        y, x = one.top_px - top, one.left_px - left
+        canvas[y : y + height, x : x + width] |= one.mask
+    return Blob(left, top, canvas)
+
+
 def _mark_near(blobs: list[Blob], shape: tuple[int, ...], near_px: float) -> None:
     reach = max(1, round(near_px))
     for index, first in enumerate(blobs):
@@ -173,16 +204,21 @@ def _placed(blob: Blob, shape: tuple[int, ...]) -> Mask:
     return canvas
 
 
-def _is_several(mask: Mask, sizes: BlobSizes, min_solidity: float, wide_solidity: float) -> bool:
-    """Whether a shape is rather that of items that meet than of one.
-
-    Bottles and cups have waists and handles too, but they are slim: of a wide shape less is borne.
-    """
+def _is_several(mask: Mask, sizes: BlobSizes) -> bool:
+    """Whether the shape is rather that of two items: a deep bay, two bays, or a great area."""
     outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     outline = max(outlines, key=cv2.contourArea)
-    hull = cv2.contourArea(cv2.convexHull(outline))
-    if hull < sizes.min_px**2:
+    if cv2.contourArea(outline) > sizes.broad_px**2:
+        return True
+    # A simple curve keeps the hull's points in order, which noise around one pixel does not.
+    outline = cv2.approxPolyDP(outline, 0.7, closed=True)
+    if len(outline) < 4:
         return False
-    _, sides, _ = cv2.minAreaRect(outline)
-    needed = wide_solidity if min(sides) + 1.0 > sizes.wide_px else min_solidity
-    return bool(cv2.contourArea(outline) < needed * hull)
+    try:
+        bays: Any = cv2.convexityDefects(outline, cv2.convexHull(outline, returnPoints=False))
+    except cv2.error:  # the curve crosses itself
+        return False
+    if bays is None:
+        return False
+    depths = sorted((float(bay[0][3]) / 256.0 for bay in bays), reverse=True)
+    return depths[0] > sizes.deep_px or (len(depths) > 1 and depths[1] > sizes.notch_px)

@@ -17,9 +17,10 @@ class FinderConfig:
         max_item_m: Longer ones are several items that touch, 0.01 to 5.
         join_m: Fragments of one item lie no further apart, 0 to 0.1.
         near_m: Items no further apart count as touching, 0 to 0.1.
-        min_solidity: Share of its convex hull that one item fills, 0 to 1.
-        wide_m: Items narrower than this may be of any shape, as bottles are, 0.01 to 5.
-        wide_solidity: Share of its convex hull that a wider one fills, 0 to 1.
+        part_m: Small pieces no further from a much larger outline are of that item, 0 to 0.1.
+        deep_m: The outline of one item has no deeper bay, 0.001 to 1.
+        notch_m: Nor two bays that are both deeper than this, 0.001 to 1.
+        broad_m: Nor an area above this squared, 0.01 to 5.
         learn_frames: How many frames of belt make the model, 1 to 200; no closer than 5 cm of
             belt or a tenth of a second where the belt's position is known.
         adapt_m: How far the belt travels until what stands still is mostly learnt anew; 0 never.
@@ -29,9 +30,10 @@ class FinderConfig:
     max_item_m: float = 0.40
     join_m: float = 0.010
     near_m: float = 0.006
-    min_solidity: float = 0.80
-    wide_m: float = 0.10
-    wide_solidity: float = 0.90
+    part_m: float = 0.015
+    deep_m: float = 0.036
+    notch_m: float = 0.016
+    broad_m: float = 0.2
     learn_frames: int = 18
     adapt_m: float = 4.0
 
@@ -46,9 +48,10 @@ class FinderConfig:
             "max_item_m": (0.01, 5.0),
             "join_m": (0.0, 0.1),
             "near_m": (0.0, 0.1),
-            "min_solidity": (0.0, 1.0),
-            "wide_m": (0.01, 5.0),
-            "wide_solidity": (0.0, 1.0),
+            "part_m": (0.0, 0.1),
+            "deep_m": (0.001, 1.0),
+            "notch_m": (0.001, 1.0),
+            "broad_m": (0.01, 5.0),
             "learn_frames": (1, 200),
             "adapt_m": (0.0, 1e4),
         }

@@ -79,7 +79,10 @@ class ItemFinder:
             max(2.0, self.config.min_item_m / self._work_m),
             self.config.join_m / self._work_m,
             self.config.near_m / self._work_m,
-            self.config.wide_m / self._work_m,
+            self.config.part_m / self._work_m,
+            self.config.deep_m / self._work_m,
+            self.config.notch_m / self._work_m,
+            self.config.broad_m / self._work_m,
         )
         along = calibration.to_image_px([[0.0, 0.0], [0.01, 0.0]])
         step = np.abs(along[1] - along[0])
@@ -138,9 +141,7 @@ class ItemFinder:
             if self._model is None:
                 return []
         departure = self._model.measure(small)
-        blobs = find_blobs(
-            departure, self._sizes, self.config.min_solidity, self.config.wide_solidity
-        )
+        blobs = find_blobs(departure, self._sizes)
         self._follow(self._model, small, departure, blobs, position_m)
         return [self._found(blob) for blob in blobs]
 

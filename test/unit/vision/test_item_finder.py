@@ -9,21 +9,22 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.belts import COLOURS_BGR, PERIOD_NS, DrawnBelt, DrawnItem
+from support.belts import COLOURS_BGR, PERIOD_NS, PX_PER_M, DrawnBelt, DrawnItem
 
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.vision.belt_calibration import BeltCalibration
 from recycle_sorter.vision.finder_config import FinderConfig
 from recycle_sorter.vision.item_finder import FoundItem, ItemFinder
 
-STEP_M = 0.0167  # 0.5 m/s at 30 frames a second
+LEARN_STEP_M = 0.05  # nearer frames are left out while the belt is learnt
+ROUND_M = 2048 / PX_PER_M  # after which a drawn belt comes round again
 
 
 def taught(belt: DrawnBelt, is_moving: bool = True) -> ItemFinder:
     finder = ItemFinder(belt.calibration)
     for index in range(60):
         if not finder.is_ready:
-            position_m = -10.0 + index * STEP_M * is_moving
+            position_m = -10.0 + index * LEARN_STEP_M * is_moving
             finder.find(belt.picture(position_m, index), index * PERIOD_NS, position_m)
     assert finder.is_ready
     return finder
@@ -101,24 +102,26 @@ PLAIN_FINDER = taught(PLAIN)
 
 
 @pytest.mark.parametrize(
-    ("colour", "texture", "glare", "drift", "seed"),
+    ("colour", "texture", "glare", "drift", "seed", "frames"),
     [
-        ("dark", 0.0, 0.0, 0.0, 1),
-        ("dark", 3.0, 120.0, 0.15, 2),
-        ("green", 3.0, 60.0, 0.1, 3),
-        ("white", 3.0, 0.0, 0.15, 4),
-        ("green", 6.0, 0.0, 0.05, 5),
+        ("dark", 0.0, 0.0, 0.0, 1, 32),
+        ("dark", 3.0, 120.0, 0.15, 2, 1000),
+        ("green", 3.0, 60.0, 0.1, 3, 32),
+        ("white", 3.0, 0.0, 0.15, 4, 32),
+        ("green", 6.0, 0.0, 0.05, 5, 32),
     ],
 )
 def test_an_empty_belt_stays_empty(
-    colour: str, texture: float, glare: float, drift: float, seed: int
+    colour: str, texture: float, glare: float, drift: float, seed: int, frames: int
 ) -> None:
     belt = DrawnBelt(colour, texture, 2.0, 0.02, glare, drift, seed)
     finder = taught(belt)
+    # One round of the belt is drawn; the frames go round it.
+    drawn = [belt.picture(number * ROUND_M / 16, 30 * number) for number in range(16)]
     ghosts = 0
-    for index in range(60):
-        position_m = index * STEP_M
-        ghosts += len(finder.find(belt.picture(position_m, index), index, position_m))
+    for index in range(frames):
+        position_m = index * ROUND_M / 16
+        ghosts += len(finder.find(drawn[index % 16], index * PERIOD_NS, position_m))
     assert ghosts == 0
 
 
@@ -137,7 +140,8 @@ def test_a_standing_item_is_not_absorbed_however_long_it_lies() -> None:
     belt = DrawnBelt("dark", seed=6)
     finder = taught(belt)
     belt.items = [DrawnItem(0.4, 0.0, 0.1, 0.08)]
-    counts = {len(finder.find(belt.picture(0.0, i), i * PERIOD_NS, 0.0)) for i in range(60)}
+    drawn = [belt.picture(0.0, index) for index in range(6)]
+    counts = {len(finder.find(drawn[i % 6], i * PERIOD_NS, 0.0)) for i in range(60)}
     assert counts == {1}
 
 
