@@ -96,12 +96,12 @@ def test_a_number_waits_until_the_belt_has_carried_the_item() -> None:
     for i in range(20):
         assert tracker.update(picture(i, look(item, 0.0)), 0.0) == []
     told = [
-        len(tracker.update(picture(20 + i, look(item, 0.01 * i)), 0.01 * i)) for i in range(1, 6)
+        len(tracker.update(picture(20 + i, look(item, 0.01 * i)), 0.01 * i)) for i in range(1, 11)
     ]
-    assert told == [0, 0, 1, 1, 1]
+    assert told == [0] * 2 + [1] * 8
     (found,) = tracker.items
     assert found.s_m == pytest.approx(0.2)
-    assert found.frames == 25
+    assert found.frames == 30
 
 
 def test_what_flickers_gets_no_number() -> None:
