@@ -131,8 +131,11 @@ def summary_rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     if summary["position_error_mm"]["n"]:
         rows.append(("place at the diverter", spread(summary["position_error_mm"], "mm")))
-    if summary["latency_ms"]["n"]:
-        rows.append(("work a picture", spread(summary["latency_ms"], "ms")))
+    work_ms, latency_ms = summary.get("work_ms"), summary["latency_ms"]
+    if work_ms is not None and latency_ms["n"]:  # a run in real time
+        rows.append(("picture to decision", spread(latency_ms, "ms")))
+    if (work_ms or latency_ms)["n"]:
+        rows.append(("work a picture", spread(work_ms or latency_ms, "ms")))
     if known["items"]:
         one = known["separate"] if known["separate"]["items"] else known
         rows += [

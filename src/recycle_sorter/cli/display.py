@@ -15,7 +15,7 @@ from rich.text import Text
 from recycle_sorter.core.stats import JudgedDecision, RunStats
 from recycle_sorter.core.types import Reason
 
-_COLOURS = {
+COLOURS = {
     "cardboard": "yellow",
     "glass": "green",
     "metal": "cyan",
@@ -91,7 +91,7 @@ def decision_line(judged: JudgedDecision, diverter: str, position_rad: float) ->
     decision = judged.decision
     line = Text(f"{decision.item_id:4d}  ")
     line.append(f"{decision.material:<9} {decision.confidence:4.2f}",
-                style=_COLOURS.get(decision.material, ""))  # fmt: skip
+                style=COLOURS.get(decision.material, ""))  # fmt: skip
     how = f"{diverter} {position_rad:+.2f} rad" if diverter else "straight on"
     line.append(f"  -> {decision.bin:<8} {how:<18} {judged.latency_ns / 1e6:6.1f} ms")
     if decision.reason is not Reason.ACCEPTED:

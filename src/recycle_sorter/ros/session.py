@@ -4,20 +4,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import rclpy
 from rclpy.signals import SignalHandlerOptions
 
 from recycle_sorter.core.errors import InvalidInputError, SorterError
 from recycle_sorter.core.stats import JudgedDecision, RunStats, percentiles_ms
-from recycle_sorter.ros.graph import Graph
+from recycle_sorter.ros.graph import Graph, GraphBase
 from recycle_sorter.ros.monitor import MonitorNode
 from recycle_sorter.ros.runner import interrupted_by_signals, make_executor, settle, spin
 from recycle_sorter.ros.transport import use_shipped_transport
 from recycle_sorter_msgs.msg import DiverterCommand
+
+GraphT = TypeVar("GraphT", bound=GraphBase[Any, Any, Any])
 
 
 class Display(Protocol):
@@ -69,6 +72,23 @@ def run_session(options: SessionOptions, display: Display) -> dict[str, Any]:
     Raises:
         SorterError: If a node refuses to start, or the parameter file cannot be read.
     """
+    with brought_up(options, _make_graph) as graph:
+        return _watch(graph, options, display)
+
+
+@contextmanager
+def brought_up(
+    options: SessionOptions, make: Callable[[SessionOptions], GraphT]
+) -> Iterator[GraphT]:
+    """Makes a graph with ROS up around it, and frees both.
+
+    Args:
+        options: What to run.
+        make: Makes the graph; the block starts it.
+
+    Raises:
+        InvalidInputError: If the parameter file cannot be read.
+    """
     use_shipped_transport()
     args = ["--ros-args", "--params-file", options.params_file, "--log-level", "warn"]
     try:
@@ -77,19 +97,37 @@ def run_session(options: SessionOptions, display: Display) -> dict[str, Any]:
         expected = f"a parameter file ({error})"
         raise InvalidInputError("params", options.params_file, expected) from error
     try:
-        graph = Graph(
-            make_executor(),
-            options.settings,
-            options.namespace,
-            options.record,
-            inference_executor=make_executor(),
-        )
+        graph = make(options)
         try:
-            return _watch(graph, options, display)
+            yield graph
         finally:
             graph.stop()
     finally:
         rclpy.try_shutdown()
+
+
+def spin_to_end(graph: GraphBase[Any, Any, Any], duration_sec: float) -> str:
+    """Spins until the source ends, Ctrl-C, or ``duration_sec`` (0: without limit).
+
+    Returns:
+        Why the source broke off; empty if it did not.
+    """
+    with interrupted_by_signals(graph.camera.interrupt):
+        try:
+            spin(graph.executor, graph.camera.finished, duration_sec or math.inf)
+        except SorterError as error:  # a source that broke off still has its account
+            return str(error)
+    return ""
+
+
+def _make_graph(options: SessionOptions) -> Graph:
+    return Graph(
+        make_executor(),
+        options.settings,
+        options.namespace,
+        options.record,
+        inference_executor=make_executor(),
+    )
 
 
 def _watch(graph: Graph, options: SessionOptions, display: Display) -> dict[str, Any]:
@@ -106,12 +144,7 @@ def _watch(graph: Graph, options: SessionOptions, display: Display) -> dict[str,
     engine = graph.classifier.engine
     model_id = graph.classifier.model_id
     display.started(model_id, engine.name, engine.precision, graph.camera.source_name)
-    problem = ""
-    with interrupted_by_signals(graph.camera.interrupt):
-        try:
-            spin(graph.executor, graph.camera.finished, options.duration_sec or math.inf)
-        except SorterError as error:  # a source that broke off still has its account
-            problem = str(error)
+    problem = spin_to_end(graph, options.duration_sec)
     _finish(graph, monitor)
     counters = graph.camera.pump.counters
     return monitor.stats.summary(
