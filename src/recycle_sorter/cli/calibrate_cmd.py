@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recycle_sorter.cli.help import with_examples
 from recycle_sorter.core.errors import InvalidInputError, SorterError
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def calibrate(
     typer.echo(_summary(calibration, out))
 
 
-calibrate.__doc__ = f"{calibrate.__doc__}\n\n{_EXAMPLES}"
+calibrate.__doc__ = with_examples(calibrate, _EXAMPLES)
 
 
 def _print_board(pattern: BoardPattern, dpi: float, path: Path) -> None:

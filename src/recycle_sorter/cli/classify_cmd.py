@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from recycle_sorter.cli.help import with_examples
 from recycle_sorter.core.errors import SourceError
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def classify(
         raise typer.Exit(1)
 
 
-classify.__doc__ = f"{classify.__doc__}\n\n{_EXAMPLES}"
+classify.__doc__ = with_examples(classify, _EXAMPLES)
 
 
 def _answer_all(images: Iterable[Path], classifier: MaterialClassifier) -> Iterator[Answer]:

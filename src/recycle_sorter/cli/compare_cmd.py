@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from recycle_sorter.cli.help import with_examples
+
 if TYPE_CHECKING:
     from recycle_sorter.ml.evaluation.compare import Comparison
 
@@ -66,7 +68,7 @@ def compare(
         write_text(html_file, render_comparison(found))
 
 
-compare.__doc__ = f"{compare.__doc__}\n\n{_EXAMPLES}"
+compare.__doc__ = with_examples(compare, _EXAMPLES)
 
 
 def show(comparison: Comparison, console: Console) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recycle_sorter.cli.help import with_examples
 from recycle_sorter.core.errors import InvalidInputError, SourceError
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def cutouts(
     typer.echo(f"{out}: {len(made)} cut-outs ({listed}), {size_mb:.2f} MB")
 
 
-cutouts.__doc__ = f"{cutouts.__doc__}\n\n{_EXAMPLES}"
+cutouts.__doc__ = with_examples(cutouts, _EXAMPLES)
 
 
 def _cut(picture: Picture, seed: int) -> Cutout | Refusal:

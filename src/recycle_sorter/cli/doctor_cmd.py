@@ -15,6 +15,7 @@ from rich.text import Text
 
 from recycle_sorter.cli import doctor_checks, doctor_ros
 from recycle_sorter.cli.doctor_checks import Finding
+from recycle_sorter.cli.help import with_examples
 
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
@@ -55,7 +56,7 @@ def doctor(
         raise typer.Exit(1)
 
 
-doctor.__doc__ = f"{doctor.__doc__}\n\n{_EXAMPLES}"
+doctor.__doc__ = with_examples(doctor, _EXAMPLES)
 
 
 def _examine(model: Path | None, routing: Path | None) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from recycle_sorter.cli.help import with_examples
 from recycle_sorter.cli.progress import bar_on
 from recycle_sorter.core.errors import InvalidInputError, ModelError
 
@@ -121,7 +122,7 @@ def evaluate(
         _write_report(report, result, bundle, explain or [])
 
 
-evaluate.__doc__ = f"{evaluate.__doc__}\n\n{_EXAMPLES}"
+evaluate.__doc__ = with_examples(evaluate, _EXAMPLES)
 
 
 def _find(

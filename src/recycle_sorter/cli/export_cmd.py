@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from recycle_sorter.cli.help import with_examples
 
 _EXAMPLES = """
 [bold]Examples[/bold]
@@ -71,4 +72,4 @@ def export(
     typer.echo(f"{written.model_id} in {bundle}")
 
 
-export.__doc__ = f"{inspect.getdoc(export)}\n\n{_EXAMPLES}"
+export.__doc__ = with_examples(export, _EXAMPLES)

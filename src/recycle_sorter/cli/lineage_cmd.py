@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from recycle_sorter.cli.help import with_examples
 from recycle_sorter.core.errors import InvalidInputError
 
 _EXAMPLES = """
@@ -42,4 +43,4 @@ def lineage(
     typer.echo(f"{count}: {out}")
 
 
-lineage.__doc__ = f"{lineage.__doc__}\n\n{_EXAMPLES}"
+lineage.__doc__ = with_examples(lineage, _EXAMPLES)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recycle_sorter.cli.help import with_examples
 from recycle_sorter.cli.progress import bar_on
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def make_bag(
     )
 
 
-make_bag.__doc__ = f"{make_bag.__doc__}\n\n{_EXAMPLES}"
+make_bag.__doc__ = with_examples(make_bag, _EXAMPLES)
 
 
 def _by_material(pictures: list[Picture]) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 from rich.console import Console
 
+from recycle_sorter.cli.help import with_examples
 from recycle_sorter.cli.progress import bar_on
 from recycle_sorter.core.errors import InvalidInputError, SorterError
 from recycle_sorter.core.materials import MATERIALS
@@ -113,7 +114,7 @@ def render(
     console.print(f"done in {time.monotonic() - started_sec:.0f} s: {out}", markup=False)
 
 
-render.__doc__ = f"{render.__doc__}\n{_EXAMPLES}"
+render.__doc__ = with_examples(render, _EXAMPLES)
 
 
 def _run(jobs: Sequence[Job], processes: int, console: Console) -> None:

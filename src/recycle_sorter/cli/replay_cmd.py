@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recycle_sorter.cli.belt_output import frames_progress, write_outputs
+from recycle_sorter.cli.help import with_examples
 from recycle_sorter.core.errors import SourceError
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def replay(
     write_outputs(result, f"Replay of {bag.name}", json_file=json_file, report=report, log=log)
 
 
-replay.__doc__ = f"{replay.__doc__}\n\n{_EXAMPLES}"
+replay.__doc__ = with_examples(replay, _EXAMPLES)
 
 
 def _look_at(source: BagSource) -> tuple[int, int, float]:

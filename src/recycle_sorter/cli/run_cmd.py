@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import yaml
 
+from recycle_sorter.cli.help import with_examples
 from recycle_sorter.config_files import load_yaml
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.paths import share_file
@@ -119,7 +120,7 @@ def run(
         raise typer.Exit(1)
 
 
-run.__doc__ = f"{run.__doc__}\n\n{_EXAMPLES}"
+run.__doc__ = with_examples(run, _EXAMPLES)
 
 
 def _run_station(

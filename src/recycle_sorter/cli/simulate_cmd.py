@@ -12,6 +12,7 @@ import typer
 import yaml
 
 from recycle_sorter.cli.belt_output import frames_progress, write_outputs
+from recycle_sorter.cli.help import with_examples
 from recycle_sorter.core.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ def simulate(
         typer.echo(f"{belt_sec:.0f} s of belt in {took_sec:.1f} s", err=True)
 
 
-simulate.__doc__ = f"{simulate.__doc__}\n\n{_EXAMPLES}"
+simulate.__doc__ = with_examples(simulate, _EXAMPLES)
 
 
 def _changes(

@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from recycle_sorter.cli.help import with_examples
+
 _EXAMPLES = """
 [bold]Examples[/bold]
 
@@ -40,4 +42,4 @@ def soup(
     typer.echo(f"{result.title}: {result.figures.accuracy:.1%} of {result.figures.n}")
 
 
-soup.__doc__ = f"{soup.__doc__}\n\n{_EXAMPLES}"
+soup.__doc__ = with_examples(soup, _EXAMPLES)

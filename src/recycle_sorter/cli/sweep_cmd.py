@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from recycle_sorter.cli.help import with_examples
 from recycle_sorter.core.errors import InvalidInputError, SorterError
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def sweep(
         raise SorterError(f"sweep {spec.name}: every trial failed, the last one: {failed[-1]}")
 
 
-sweep.__doc__ = f"{sweep.__doc__}\n\n{_EXAMPLES}"
+sweep.__doc__ = with_examples(sweep, _EXAMPLES)
 
 
 def read_setting(text: str) -> tuple[str, Scalar]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from recycle_sorter.cli.help import with_examples
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.ml.training.hyperparameters import Hyperparameters
 
@@ -207,7 +208,7 @@ def _command() -> Any:
     options = [_option(item) for item in fields(Hyperparameters)]
     train.__signature__ = inspect.Signature([*keyword, *options])  # type: ignore[attr-defined]
     train.__annotations__ = {p.name: p.annotation for p in (*keyword, *options)}
-    train.__doc__ = f"{_train.__doc__}\n\n{_EXAMPLES}"
+    train.__doc__ = with_examples(_train, _EXAMPLES)
     return train
 
 

@@ -124,14 +124,6 @@ def test_faults_are_named(folder: Path, option: str, value: str, named: str) -> 
         call("simulate", folder, *SMALL, "--cutouts", str(folder / "cutouts"), option, value)
 
 
-@pytest.mark.parametrize("command", ["simulate", "replay"])
-def test_help_has_examples(command: str) -> None:
-    result = CliRunner().invoke(app, [command, "--help"])
-    assert result.exit_code == 0
-    assert "Examples" in result.output
-    assert f"recycle-sorter {command}" in result.output
-
-
 def test_a_terminal_gets_tables() -> None:
     console = Console(force_terminal=True, width=120)
     with console.capture() as captured:
