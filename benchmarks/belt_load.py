@@ -13,7 +13,6 @@ from benchmarks.belt_scenes import SPEED_M_PER_SEC
 from benchmarks.context import Context
 from recycle_sorter.belt_run.parts import (
     load_layout,
-    make_motion,
     make_perception,
     scenario_calibration,
     twin_diverters,
@@ -22,6 +21,7 @@ from recycle_sorter.belt_run.perception import BeltPerception
 from recycle_sorter.core.belt.layout import Layout
 from recycle_sorter.core.belt.line import BeltLine, LineConfig
 from recycle_sorter.core.belt.motion import EncoderMotion
+from recycle_sorter.core.belt.motion_choice import choose_motion
 from recycle_sorter.core.belt.types import Detection, Observation
 from recycle_sorter.core.materials import MATERIALS
 from recycle_sorter.core.types import NS_PER_SEC, Frame
@@ -151,7 +151,7 @@ def _run(
     full_sec: float,
     span_sec: float,
 ) -> Load:
-    motion = make_motion(layout)
+    motion = choose_motion(layout)
     driver = SimulatedDriver(layout.routing.diverters)
     line = BeltLine(layout, motion, driver, LineConfig(tick_hz=TICK_HZ))
     meter = _Meter()

@@ -17,10 +17,11 @@ from benchmarks.belt_verdict import judge
 from support.belt_twins import make_cutouts, make_twin, tiny_perception
 from support.bundles import make_tiny_bundle
 
-from recycle_sorter.belt_run.parts import load_layout, make_motion, twin_diverters
+from recycle_sorter.belt_run.parts import load_layout, twin_diverters
 from recycle_sorter.belt_run.simulate import simulate
 from recycle_sorter.belt_run.watchers import Watchers
 from recycle_sorter.core.belt.motion import PictureMotion, SpeedMotion
+from recycle_sorter.core.belt.motion_choice import choose_motion
 from recycle_sorter.core.belt.types import Cause, Outcome
 from recycle_sorter.core.errors import SorterError
 from recycle_sorter.core.types import NS_PER_SEC, Reason
@@ -149,8 +150,8 @@ def test_a_scene_has_its_pace_and_ends_empty(tmp_path: Path, per_min: float) -> 
 def test_other_sources_of_motion_are_the_layouts_own() -> None:
     layout, _ = load_layout()
     assert with_motion(layout, "encoder") == layout
-    assert isinstance(make_motion(with_motion(layout, "picture")), PictureMotion)
-    assert isinstance(make_motion(with_motion(layout, "speed")), SpeedMotion)
+    assert isinstance(choose_motion(with_motion(layout, "picture")), PictureMotion)
+    assert isinstance(choose_motion(with_motion(layout, "speed")), SpeedMotion)
 
 
 def test_references_look_on_without_a_say(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from recycle_sorter.belt_run.timeline import BeltMarks
 from recycle_sorter.config_files import load_yaml
 from recycle_sorter.core.belt.layout import Layout
 from recycle_sorter.core.belt.layout_file import parse_layout
-from recycle_sorter.core.belt.motion import EncoderMotion, PictureMotion, SpeedMotion
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.ports import Engine
 from recycle_sorter.inference.bundle import ModelBundle
@@ -26,8 +25,6 @@ from recycle_sorter.vision.item_finder import ItemFinder
 SHIPPED_LAYOUT: Final = "config/belt.yaml"
 # A diverter's answer to a command; the layout's lead must cover it and the stroke.
 TWIN_DELAY_SEC: Final = 0.005
-
-Motion = EncoderMotion | SpeedMotion | PictureMotion
 
 
 def load_layout(path: str | Path | None = None) -> tuple[Layout, Path]:
@@ -116,18 +113,6 @@ def make_perception(
     return BeltPerception(
         ItemFinder(calibration), MaterialClassifier(bundle, engine), shift, config
     )
-
-
-def make_motion(layout: Layout) -> Motion:
-    """The belt's motion as the layout wants it."""
-    motion, fastest = layout.motion, layout.speed.max_m_per_sec
-    if motion.source == "encoder":
-        return EncoderMotion(
-            motion.m_per_tick or 0.0, motion.wrap_bits, motion.timeout_sec, fastest
-        )
-    if motion.source == "speed":
-        return SpeedMotion(motion.speed_m_per_sec, motion.timeout_sec, fastest)
-    return PictureMotion(motion.timeout_sec, fastest)
 
 
 def bin_of(layout: Layout) -> dict[str, str]:

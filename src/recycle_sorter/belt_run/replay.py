@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from heapq import merge
 
-from recycle_sorter.belt_run.parts import make_motion
 from recycle_sorter.belt_run.perception import BeltPerception
 from recycle_sorter.belt_run.result import RunResult, Truths, make_result
 from recycle_sorter.belt_run.runner import BeltRunner, RunnerConfig
@@ -14,6 +13,7 @@ from recycle_sorter.belt_run.simulate import Watcher
 from recycle_sorter.core.belt.judged import TrueItem
 from recycle_sorter.core.belt.layout import Layout
 from recycle_sorter.core.belt.line import BeltLine, LineConfig
+from recycle_sorter.core.belt.motion_choice import choose_motion
 from recycle_sorter.core.errors import SourceError
 from recycle_sorter.core.types import NS_PER_SEC, Frame
 from recycle_sorter.drivers.simulated import SimulatedDriver
@@ -71,7 +71,7 @@ def replay(
         raise SourceError(
             f"bag {bag.name} has no belt speed. Fix: set motion.speed_m_per_sec in the layout"
         )
-    motion = make_motion(layout)
+    motion = choose_motion(layout)
     driver = SimulatedDriver(layout.routing.diverters)
     line = BeltLine(layout, motion, driver, LineConfig(tick_hz=1.0 / config.tick_sec))
     runner = BeltRunner(line, motion, perception, config, clock_ns)

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from recycle_sorter.belt_run.log import DecisionLog
-from recycle_sorter.belt_run.parts import Motion
 from recycle_sorter.belt_run.perception import BeltPerception
 from recycle_sorter.core.belt.line import BeltLine
 from recycle_sorter.core.belt.motion import EncoderMotion, SpeedMotion
+from recycle_sorter.core.belt.motion_choice import Motion
 from recycle_sorter.core.belt.types import ItemRecord, LineEvents, Observation, TrackedItem
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.types import NS_PER_SEC, Frame, SortDecision

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
-from recycle_sorter.belt_run.parts import Motion, make_motion
 from recycle_sorter.belt_run.perception import BeltPerception
 from recycle_sorter.belt_run.result import RunResult, Truths, make_result
 from recycle_sorter.belt_run.runner import BeltRunner, RunnerConfig
@@ -14,6 +13,7 @@ from recycle_sorter.core.belt.judged import TrueItem
 from recycle_sorter.core.belt.layout import Layout
 from recycle_sorter.core.belt.line import BeltLine, LineConfig
 from recycle_sorter.core.belt.motion import EncoderMotion, SpeedMotion
+from recycle_sorter.core.belt.motion_choice import Motion, choose_motion
 from recycle_sorter.core.belt.types import LineEvents, Observation
 from recycle_sorter.core.types import NS_PER_SEC, Frame
 from recycle_sorter.twin.twin import Twin
@@ -62,7 +62,7 @@ def simulate(
         The run; but for ``latency_ms`` in its summary the same on every machine.
     """
     config = config or RunnerConfig()
-    motion = make_motion(layout)
+    motion = choose_motion(layout)
     line = BeltLine(layout, motion, twin.diverters, LineConfig(tick_hz=1.0 / config.tick_sec))
     runner = BeltRunner(line, motion, perception, config, clock_ns)
     if watcher is not None:

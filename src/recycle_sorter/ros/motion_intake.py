@@ -9,7 +9,8 @@ from typing import Any
 from geometry_msgs.msg import TwistStamped
 
 from recycle_sorter.core.belt.layout import MotionLayout
-from recycle_sorter.core.belt.motion import EncoderMotion, PictureMotion, SpeedMotion
+from recycle_sorter.core.belt.motion import EncoderMotion, SpeedMotion
+from recycle_sorter.core.belt.motion_choice import Motion
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.ros import belt_conversions as convert
 from recycle_sorter.ros import qos
@@ -35,7 +36,7 @@ class MotionIntake:
     def __init__(
         self,
         node: SorterNode,
-        motion: EncoderMotion | SpeedMotion | PictureMotion,
+        motion: Motion,
         layout: MotionLayout,
         accept: Callable[[int, str], int | None],
         refuse: Callable[[str], None],

@@ -6,8 +6,10 @@ from __future__ import annotations
 from recycle_sorter.core.belt.layout import Layout
 from recycle_sorter.core.belt.motion import EncoderMotion, PictureMotion, SpeedMotion
 
+Motion = EncoderMotion | SpeedMotion | PictureMotion
 
-def choose_motion(layout: Layout) -> EncoderMotion | SpeedMotion | PictureMotion:
+
+def choose_motion(layout: Layout) -> Motion:
     """Makes the motion of the layout's source; whoever asks feeds it.
 
     A ``PictureMotion`` is fed by ``BeltLine.on_observation``, a constant speed by nobody.
