@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from rosbags.rosbag2 import Reader
 from support.belt_graphs import ITEMS, BeltRun, write_parts
 from support.belt_said import BIN_OF, Said, purity_and_recovery
 from support.ros import Harness
 
+from recycle_sorter.config_files import load_yaml
 from recycle_sorter.core.errors import InvalidInputError, SorterError
 from recycle_sorter.ros.belt_graph import BeltGraph
 from recycle_sorter.ros.definitions import typestore
@@ -59,6 +61,19 @@ def test_every_separate_item_is_decided_once_and_sorted(
     purity, recovery = purity_and_recovery(said.landings())
     assert min(purity.values()) == 1.0, purity
     assert min(recovery.values()) == 1.0, recovery
+
+
+def test_a_belt_that_tells_its_speed_is_followed(
+    ros: Harness, parts: dict[str, Any], tiny_bundle: Path, tmp_path: Path
+) -> None:
+    layout = load_yaml(parts["layout"])
+    layout["motion"] = {"source": "speed", "timeout_sec": 0.5}
+    changed = tmp_path / "layout.yaml"
+    changed.write_text(yaml.safe_dump(layout), encoding="utf-8")
+    said = BeltRun(ros, settings({**parts, "layout": str(changed)}, tiny_bundle)).to_end()
+    check_books(said)
+    assert len(said.messages["belt/decision"]) == ITEMS
+    assert min(purity_and_recovery(said.landings())[1].values()) == 1.0
 
 
 def test_two_runs_in_lock_step_say_the_same(

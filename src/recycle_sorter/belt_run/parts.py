@@ -132,8 +132,14 @@ def make_marks(layout: Layout) -> BeltMarks:
     )
 
 
-def twin_diverters(layout: Layout) -> list[TwinDiverter]:
-    """The layout's diverters for a twin."""
+def twin_diverters(layout: Layout, rate: float = 1.0) -> list[TwinDiverter]:
+    """The layout's diverters for a twin.
+
+    Args:
+        layout: Where they stand, and how fast they are.
+        rate: How much faster than the line's clock the twin's time runs. Their delay and stroke
+            are of the line's clock, so the twin's takes so many times as much.
+    """
     found = []
     for place in layout.places:
         spec = layout.routing.diverters[place.name]
@@ -146,8 +152,8 @@ def twin_diverters(layout: Layout) -> list[TwinDiverter]:
                 home_rad=spec.home_rad,
                 min_rad=spec.min_rad,
                 max_rad=spec.max_rad,
-                stroke_sec=place.stroke_sec,
-                delay_sec=min(TWIN_DELAY_SEC, place.lead_sec - place.stroke_sec),
+                stroke_sec=place.stroke_sec * rate,
+                delay_sec=min(TWIN_DELAY_SEC, place.lead_sec - place.stroke_sec) * rate,
             )
         )
     return found

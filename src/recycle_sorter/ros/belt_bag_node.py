@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from geometry_msgs.msg import TwistStamped
-
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.ros import belt_conversions as convert
 from recycle_sorter.ros.belt_parameters import BELT_BAG
@@ -34,7 +32,6 @@ class BeltBagNode(LineSourceNode):
         self.recording: BeltRecording = read_belt(path, self._source.topic)
         for notice in self.recording.notices:
             self.get_logger().warning(f"{path}: {notice}")
-        self._speeds = self.publisher(TwistStamped, "belt/speed")
         self.open_camera(values)
         self.begin(
             str(path), values,
@@ -47,14 +44,11 @@ class BeltBagNode(LineSourceNode):
 
     def _ticks(self) -> Iterator[Entry]:
         for one in self.recording.encoder:
-            message = convert.ticks_to_message(one.ticks, one.stamp_ns)
-            yield self.entry(self._encoder, message, one.stamp_ns, is_motion=True)
+            yield self.ticks_entry(one.ticks, one.stamp_ns)
 
     def _speed_entries(self) -> Iterator[Entry]:
         for one in self.recording.speeds:
-            message = TwistStamped()
-            message.twist.linear.x = one.speed_m_per_sec
-            yield self.entry(self._speeds, message, one.stamp_ns, is_motion=True)
+            yield self.speed_entry(one.speed_m_per_sec, one.stamp_ns)
 
     def _truth_entries(self) -> Iterator[Entry]:
         for one in self.recording.truths:

@@ -60,7 +60,7 @@ class BeltGraph(GraphBase[LineSourceNode | CameraNode, BeltClassifierNode, BeltA
         camera, intake = self.camera, self.actuator.intake
         camera.stop()
         if isinstance(camera, LineSourceNode):
-            told = camera.motions
+            told = camera.told.get(intake.stream, 0)
             self.drain(lambda: intake.received >= told)
         GraphBase.finish(self)
 

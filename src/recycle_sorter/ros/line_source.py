@@ -8,12 +8,13 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from geometry_msgs.msg import TwistStamped
 from rclpy.publisher import Publisher
 from rclpy.task import Future
 
 from recycle_sorter.core.errors import SorterError
 from recycle_sorter.core.types import Frame
-from recycle_sorter.ros import conversions, qos
+from recycle_sorter.ros import belt_conversions, conversions, qos
 from recycle_sorter.ros.diagnostics import OK, WARN, Diagnostics, Report
 from recycle_sorter.ros.handshake import BELT, Handshake
 from recycle_sorter.ros.image_outlet import ImageOutlet
@@ -36,10 +37,11 @@ class LineSourceNode(SorterNode):
         super().__init__(name, **node_options)
         self.finished: Future[None] = Future()
         self.source_name = ""
-        self.motions = 0  # counts and speeds that were published
+        self.told = {"encoder": 0, "speed": 0}  # how many of each were published
         self.pump: LinePlayer
         self._stop = threading.Event()
         self._encoder = self.publisher(BeltEncoder, "belt/encoder")
+        self._speeds = self.publisher(TwistStamped, "belt/speed")
         self._truths = self.publisher(BeltTruth, "belt/truth")
 
     def publisher(self, kind: Any, topic: str) -> Publisher[Any]:
@@ -91,16 +93,33 @@ class LineSourceNode(SorterNode):
         return Entry(frame.stamp_ns, send, is_frame=True)
 
     def entry(
-        self, publisher: Publisher[Any], message: Any, stamp_ns: int, is_motion: bool = False
+        self, publisher: Publisher[Any], message: Any, stamp_ns: int, motion: str = ""
     ) -> Entry:
-        """The entry of any message with a header."""
+        """The entry of any message with a header; ``motion`` is a key of ``told``, or empty."""
 
         def send(stamp_ns: int) -> None:
             message.header.stamp = conversions.ns_to_time(stamp_ns)
             publisher.publish(message)
-            self.motions += is_motion
+            if motion:
+                self.told[motion] += 1
 
         return Entry(stamp_ns, send)
+
+    def speed_entry(self, speed_m_per_sec: float, stamp_ns: int) -> Entry:
+        """The entry of the belt's speed, which is ``rate`` times what it was."""
+        message = TwistStamped()
+        message.twist.linear.x = speed_m_per_sec * self.rate
+        return self.entry(self._speeds, message, stamp_ns, "speed")
+
+    def ticks_entry(self, ticks: int, stamp_ns: int) -> Entry:
+        """The entry of the encoder's count."""
+        message = belt_conversions.ticks_to_message(ticks, stamp_ns)
+        return self.entry(self._encoder, message, stamp_ns, "encoder")
+
+    @property
+    def rate(self) -> float:
+        """How much faster than the line's clock the recording's time runs; 1 in lock step."""
+        return 1.0 if self.is_lossless else float(self.get_parameter("rate").value)
 
     @property
     def is_lossless(self) -> bool:

@@ -24,6 +24,7 @@ class MotionIntake:
 
     Attributes:
         received: How many messages have come.
+        stream: What is listened to: ``"encoder"``, ``"speed"``, or nothing.
 
     Args:
         node: The actuator.
@@ -45,6 +46,7 @@ class MotionIntake:
         self._accept = accept
         self._refuse = refuse
         self.received = 0
+        self.stream = ""
         self._taken = 0
         topic: tuple[Any, str, Callable[[Any], None]]
         if layout.source == "encoder":
@@ -53,6 +55,7 @@ class MotionIntake:
             topic = TwistStamped, "belt/speed", self._on_speed
         else:
             return
+        self.stream = layout.source
         node.create_subscription(*topic, **qos.overridable(qos.RESULT))
 
     def counts(self) -> dict[str, object]:
@@ -62,7 +65,7 @@ class MotionIntake:
 
     def _on_encoder(self, message: BeltEncoder) -> None:
         self.received += 1
-        steady_ns = self._accept(time_to_ns(message.header.stamp), "encoder")
+        steady_ns = self._accept(time_to_ns(message.header.stamp), self.stream)
         if steady_ns is not None and isinstance(self._motion, EncoderMotion):
             self._taken += self._motion.on_ticks(int(message.ticks), steady_ns)
 
@@ -73,6 +76,6 @@ class MotionIntake:
         except InvalidInputError as error:
             self._refuse(f"speed refused: {error}")
             return
-        steady_ns = self._accept(time_to_ns(message.header.stamp), "speed")
+        steady_ns = self._accept(time_to_ns(message.header.stamp), self.stream)
         if steady_ns is not None and isinstance(self._motion, SpeedMotion):
             self._taken += self._motion.on_speed(speed_m_per_sec, steady_ns)

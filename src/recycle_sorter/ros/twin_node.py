@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from recycle_sorter.belt_run.parts import load_layout, twin_diverters
@@ -37,14 +38,20 @@ class TwinNode(LineSourceNode):
         super().__init__("twin_node", **node_options)
         values = declare(self, TWIN)
         layout, _ = load_layout(values["layout"] or None)
-        diverters = twin_diverters(layout)
+        # The diverters are the line's: they take their time however fast the belt is shown.
+        diverters = twin_diverters(layout, self.rate)
         scenario = load_scenario(values["scenario"] or None, _changes(values))
         _check_fits(scenario, layout)
+        machine = scenario.machine
+        machine = replace(machine, jitter_sec=machine.jitter_sec * self.rate)
         library = load_library(values["cutouts"] or None)
-        self.twin = Twin(scenario, library, diverters, layout.routing.reject_bin)
-        self._commands = TwinCommands(self.twin, diverters)
+        shown = replace(scenario, machine=machine)
+        self.twin = Twin(shown, library, diverters, layout.routing.reject_bin)
+        self._commands = TwinCommands(self.twin, diverters, self.rate)
         self.refused = 0
         self._encoder_hz = float(values["encoder_hz"])
+        motion = layout.motion
+        self._tells_speed = motion.source == "speed" and motion.speed_m_per_sec is None
         self._landings = self.publisher(BeltLanding, "belt/landing")
         self.open_camera(values)
         self.create_subscription(
@@ -54,19 +61,20 @@ class TwinNode(LineSourceNode):
             **qos.overridable(qos.RESULT),
         )
         name = f"twin of seed {scenario.seed}, {len(self.twin.items)} items"
-        self.begin(name, values, self._ticks(), self._truth_entries(), self._frames())
+        self.begin(name, values, self._motions(), self._truth_entries(), self._frames())
 
     def _frames(self) -> Iterator[Entry]:
         return map(self.frame_entry, self.twin.frames())
 
-    def _ticks(self) -> Iterator[Entry]:
+    def _motions(self) -> Iterator[Entry]:
         twin, index = self.twin, 0
         while True:
             stamp_ns = twin.start_ns + round(index * NS_PER_SEC / self._encoder_hz)
             if stamp_ns >= twin.end_ns:
                 return
-            message = convert.ticks_to_message(twin.encoder_ticks(stamp_ns), stamp_ns)
-            yield self.entry(self._encoder, message, stamp_ns, is_motion=True)
+            yield self.ticks_entry(twin.encoder_ticks(stamp_ns), stamp_ns)
+            if self._tells_speed:
+                yield self.speed_entry(twin.speed_m_per_sec(stamp_ns), stamp_ns)
             index += 1
 
     def _truth_entries(self) -> Iterator[Entry]:
@@ -100,7 +108,9 @@ class TwinNode(LineSourceNode):
 
     def on_frame(self, recorded_ns: int) -> None:
         """Tells what has landed meanwhile."""
-        until_ns = recorded_ns if self.is_lossless else recorded_ns - _LAG_NS
+        until_ns = recorded_ns
+        if not self.is_lossless:
+            until_ns -= round(_LAG_NS * self.rate)
         for landing in self._commands.landed(until_ns):
             stamp_ns = self.pump.clock_ns_of(landing.stamp_ns)
             self._landings.publish(convert.landing_to_message(landing, stamp_ns))

@@ -20,10 +20,12 @@ class TwinCommands:
     Args:
         twin: Whose diverters; nobody else commands them.
         diverters: The same that the twin was made with.
+        rate: How much faster than the clock of the commands' dwell times the twin's time runs.
     """
 
-    def __init__(self, twin: Twin, diverters: list[TwinDiverter]) -> None:
+    def __init__(self, twin: Twin, diverters: list[TwinDiverter], rate: float = 1.0) -> None:
         self._twin = twin
+        self._rate = rate
         self._specs = {each.name: each for each in diverters}
         self._home_ns: dict[str, int] = {}  # of those that are out
         self._told = 0
@@ -46,7 +48,7 @@ class TwinCommands:
         with self._lock:
             self._return_home(at_ns)
             arrive_ns = self._twin.command(diverter, self._reached(diverter, position_rad), at_ns)
-            self._home_ns[diverter] = arrive_ns + round(dwell_sec * NS_PER_SEC)
+            self._home_ns[diverter] = arrive_ns + round(dwell_sec * self._rate * NS_PER_SEC)
 
     def landed(self, until_ns: int) -> list[Landing]:
         """What has landed by ``until_ns`` and was not told yet, in order of time."""
