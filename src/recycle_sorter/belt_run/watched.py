@@ -27,8 +27,11 @@ from recycle_sorter.sources.belt_bag import RecordedTruth
 
 # As near to an item, a detection is of it: half of the least gap and of a small item.
 _NEAR_M: Final = 0.04
-# Answers of the network that are kept; older ones are forgotten in a run of hours.
+# Answers of the network, and their times, that are kept at most.
 _KEPT: Final = 200_000
+# A run of days must not fill the memory: what is older than this is forgotten, once a minute.
+KEEP_NS: Final = 7200 * NS_PER_SEC
+_FORGET_NS: Final = 60 * NS_PER_SEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class _Decided:
 
 @dataclass(slots=True)
 class WatchedRun:
-    """Collects what a line says; ``result`` judges it. All stamps are of one clock.
+    """Collects what a line says; ``result`` judges its last two hours. All stamps are of one clock.
 
     Attributes:
         frames: Pictures that were answered.
@@ -60,18 +63,21 @@ class WatchedRun:
         records: Records.
         work_ns: What each answer took to find, nanoseconds.
         speed_m_per_sec: Of the belt, as last heard; NaN before.
+        forgotten: Decisions that were made too long ago to be judged.
     """
 
     frames: int = 0
     decided: dict[int, _Decided] = field(default_factory=dict)
     records: list[ItemRecord] = field(default_factory=list)
-    work_ns: list[float] = field(default_factory=list)
+    work_ns: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT))
     speed_m_per_sec: float = math.nan
+    forgotten: int = 0
     _again: list[_Decided] = field(default_factory=list)
     _answers: deque[_Answer] = field(default_factory=lambda: deque(maxlen=_KEPT))
     _truths: list[RecordedTruth] = field(default_factory=list)
     _landings: dict[int, str] = field(default_factory=dict)
     _track: dict[int, float] = field(default_factory=dict)
+    _looked_ns: int = 0  # when there was last something to forget, or might have been
 
     def on_observation(self, seen: Observation) -> None:
         """Notes what a picture showed."""
@@ -89,6 +95,9 @@ class WatchedRun:
         self.speed_m_per_sec = speed_m_per_sec
         if math.isfinite(position_m):
             self._track[stamp_ns] = position_m
+            if abs(stamp_ns - self._looked_ns) >= _FORGET_NS:
+                self._looked_ns = stamp_ns
+                self._forget(stamp_ns - KEEP_NS)
 
     def on_decision(self, decision: SortDecision, x_m: float, y_m: float, latency_ns: int) -> None:
         """Notes a decision.
@@ -116,6 +125,18 @@ class WatchedRun:
     def on_landing(self, true_id: int, bin_name: str) -> None:
         """Notes where a true item fell."""
         self._landings[true_id] = bin_name
+
+    def _forget(self, before_ns: int) -> None:
+        """Lets go of all that was before a stamp; an item's record goes with its decision."""
+        old = {i for i, one in self.decided.items() if one.decision.stamp_ns < before_ns}
+        self.forgotten += len(old)
+        self.decided = {i: one for i, one in self.decided.items() if i not in old}
+        self._again = [one for one in self._again if one.decision.item_id not in old]
+        self.records = [one for one in self.records if one.decision.item_id not in old]
+        self._track = {at: place for at, place in self._track.items() if at >= before_ns}
+        gone = {truth.item_id for truth in self._truths if truth.stamp_ns < before_ns}
+        self._truths = [truth for truth in self._truths if truth.item_id not in gone]
+        self._landings = {i: name for i, name in self._landings.items() if i not in gone}
 
     def result(self, layout: Layout, about: Mapping[str, str], **more: Any) -> RunResult:
         """Judges the run.
@@ -147,7 +168,8 @@ class WatchedRun:
         summary = account.summary(
             frames=self.frames,
             duration_sec=round(span_ns / NS_PER_SEC, 3),
-            work_ms=figures.spread(self.work_ns, 1e-6),
+            work_ms=figures.spread(list(self.work_ns), 1e-6),
+            forgotten=self.forgotten,
             **more,
         )
         return RunResult(about, summary, account.items(), "", track, layout)

@@ -49,7 +49,7 @@ class BeltRunDisplay:
             return
         speed = run.speed_m_per_sec
         text = "belt unknown" if math.isnan(speed) else f"belt {speed:.2f} m/s"
-        text += f", {run.frames} pictures, {len(run.decided)} items decided"
+        text += f", {run.frames} pictures, {run.forgotten + len(run.decided)} items decided"
         for outcome, count in sorted(self._ends.items()):
             text += f", {count} {outcome.name.lower()}"
         self._progress.update(self._task, description=text)

@@ -89,4 +89,4 @@ def _finish(graph: BeltGraph, monitor: BeltMonitorNode) -> None:
     run, answered = monitor.run, graph.classifier.counts["answered"]
     graph.drain(lambda: run.frames >= answered)
     decisions = graph.actuator.line.counts().get("decisions", 0)
-    graph.drain(lambda: min(len(run.decided), len(run.records)) >= decisions)
+    graph.drain(lambda: run.forgotten + min(len(run.decided), len(run.records)) >= decisions)

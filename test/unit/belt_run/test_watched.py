@@ -8,7 +8,7 @@ import math
 import pytest
 
 from recycle_sorter.belt_run.parts import load_layout
-from recycle_sorter.belt_run.watched import WatchedRun
+from recycle_sorter.belt_run.watched import KEEP_NS, WatchedRun
 from recycle_sorter.core.belt.types import Detection, ItemRecord, Observation, Outcome
 from recycle_sorter.core.types import NS_PER_SEC, Reason, SortDecision
 from recycle_sorter.sources.belt_bag import RecordedTruth
@@ -157,3 +157,25 @@ def test_what_enters_before_the_motion_is_known_is_left_out() -> None:
     run.on_truth(truth(1, "glass", -0.2))
     run.on_truth(truth(2, "metal", 0.3))
     assert run.result(LAYOUT, {}).summary["items"]["true"] == 1
+
+
+def test_a_run_of_days_forgets_its_first_hours() -> None:
+    run = watched(SAID)
+    for item_id, (s_m, material) in enumerate(SAID.items(), 1):
+        run.on_truth(truth(item_id, material, s_m))
+        run.on_landing(item_id, BINS[material])
+    late_ns = time_ns(0.7 + 0.35) + KEEP_NS  # between the first decision and the second
+    run.on_belt(late_ns, position_m(late_ns), SPEED_M_PER_SEC)
+    assert sorted(run.decided) == [2, 3]
+    assert [record.decision.item_id for record in run.records] == [2, 3]
+    assert run.forgotten == 1
+    summary = run.result(LAYOUT, {}).summary
+    assert summary["forgotten"] == 1
+    assert summary["items"]["decided"] == 2
+    assert summary["records"]["lost"] == 0
+    much_later_ns = late_ns + KEEP_NS
+    run.on_belt(much_later_ns, 0.0, 0.0)
+    assert not run.decided
+    assert not run.records
+    assert run.forgotten == 3
+    assert run.result(LAYOUT, {}).summary["items"]["true"] == 0
