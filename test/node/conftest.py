@@ -47,7 +47,9 @@ def domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 def ros(domain: int) -> Iterator[Harness]:
     """A harness in its own domain."""
     # pytest's own signal handlers stay: Ctrl-C ends the tests, not a context amid one.
-    rclpy.init(args=[], domain_id=domain, signal_handler_options=SignalHandlerOptions.NO)
+    # A session that ran in this process before leaves its log level behind.
+    args = ["--ros-args", "--log-level", "info"]
+    rclpy.init(args=args, domain_id=domain, signal_handler_options=SignalHandlerOptions.NO)
     try:
         harness = Harness()
         try:
