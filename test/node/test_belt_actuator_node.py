@@ -92,6 +92,21 @@ def test_the_belts_state_follows_every_picture(ros: Harness, tmp_path: Path) -> 
     assert last.speed_m_per_sec == pytest.approx(0.5, abs=0.02)
 
 
+def test_pictures_with_refused_stamps_still_move_the_belt(ros: Harness, tmp_path: Path) -> None:
+    motion = {"source": "picture", "timeout_sec": 0.5}
+    lockstep(ros, tmp_path, layout=write_layout(tmp_path, motion=motion))
+    talker = Talker(ros, THINGS[:1], START_NS, motion=None)
+    talker.say(1.0)
+    talker.offset_ns = -3600 * NS_PER_SEC  # the camera's clock was set, for three pictures
+    talker.say(1.1, and_wait=False)
+    talker.offset_ns = 0
+    talker.say(2.0)
+    last = talker.states[-1]
+    assert last.position_m == pytest.approx(0.5 * (stamp_ns(last) - START_NS) / NS_PER_SEC)
+    assert len(talker.states) < 61
+    assert [m.item_id for m in talker.decisions] == [1]
+
+
 def test_a_run_that_ends_leaves_a_record_of_each(ros: Harness, tmp_path: Path) -> None:
     node = lockstep(ros, tmp_path)
     talker = Talker(ros, THINGS[:2], START_NS)

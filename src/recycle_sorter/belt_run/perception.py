@@ -75,6 +75,8 @@ class BeltPerception:
         self.crops: dict[int, Picture] = {}
         self._shift = shift
         self._travelled_m = 0.0
+        # Up to frames that were not answered: part of the next answer; None if it is not known.
+        self._untold_m: float | None = 0.0
 
     def observe(
         self, frame: Frame, clock_ns: Callable[[], int], position_m: float | None = None
@@ -98,11 +100,11 @@ class BeltPerception:
         pixels = as_bgr(frame)
         shift_m = None
         if self._shift is not None:
-            shift_m = self._shift.measure(pixels)
-            self._travelled_m += shift_m or 0.0
+            shift_m = self._measure(self._shift, pixels)
             position_m = self._travelled_m if position_m is None else position_m
         self.found = self.finder.find(pixels, frame.stamp_ns, position_m)
         answers = self._classify(pixels)
+        self._untold_m = 0.0
         return Observation(
             stamp_ns=frame.stamp_ns,
             detections=tuple(
@@ -114,6 +116,16 @@ class BeltPerception:
             shift_m=shift_m,
             inference_time_sec=(clock_ns() - start_ns) / NS_PER_SEC,
         )
+
+    def _measure(self, shift: BeltShift, pixels: Picture) -> float | None:
+        """The belt's movement since the last frame that was answered."""
+        shift_m = shift.measure(pixels)
+        self._travelled_m += shift_m or 0.0
+        if shift_m is None or self._untold_m is None:
+            self._untold_m = None
+        else:
+            self._untold_m += shift_m
+        return self._untold_m
 
     def _classify(self, pixels: Picture) -> dict[int, tuple[float, ...]]:
         chosen = [

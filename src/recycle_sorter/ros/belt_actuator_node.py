@@ -43,13 +43,8 @@ class BeltActuatorNode(SorterNode):
         self.counts = {"observations": 0, "refused": 0}
         self._problem = ""
         self._heard_ns = time.monotonic_ns()
-        self._steady = LineClock(
-            self._now_ns,
-            values["max_age_sec"],
-            values["own_clock"],
-            values["lossless"],
-            1.0 / values["tick_hz"],
-        )
+        ages = (values["max_age_sec"], values["own_clock"], values["lossless"])
+        self._steady = LineClock(self._now_ns, *ages, 1.0 / values["tick_hz"])
         self._outlet = BeltOutlet(self, self._steady, self._motion)
         self._was_lost = False
         if not values["enabled"]:
@@ -88,7 +83,9 @@ class BeltActuatorNode(SorterNode):
             self._refuse(f"observation refused: {error}")
         else:
             steady_ns = self._accept(seen.stamp_ns, "picture")
-            if steady_ns is not None:
+            if steady_ns is None:
+                self.line.on_refused(seen)
+            else:
                 now_ns = self._steady.now_ns()
                 self._outlet.publish(self.line.on_observation(seen, steady_ns, now_ns))
                 self._outlet.publish_belt(message.header, self.line, steady_ns)

@@ -146,6 +146,11 @@ class BeltLine:
             self._end(events)
         return events
 
+    def on_refused(self, observation: Observation) -> None:
+        """Takes an observation whose stamp was refused: the belt had moved by then all the same."""
+        if isinstance(self.motion, PictureMotion):
+            self.motion.carry(observation.shift_m)
+
     def tick(self, steady_ns: int) -> LineEvents:
         """Decides, fires what is due, follows movements, watches the motion."""
         now_ns = self._advance(steady_ns)

@@ -213,8 +213,8 @@ class PictureMotion(MeasuredMotion):
         super().__init__(timeout_sec, max_speed_m_per_sec)
         self.bridged = 0
         self._speed = 0.0  # by the last shift that was measured, m/s
-        # Measured between pictures of which the later came out of order: part of the next shift.
-        self._carried_m = 0.0
+        # Up to pictures that could not be used: part of the next shift; None if it is not known.
+        self._carried_m: float | None = 0.0
 
     def on_shift(self, shift_m: float | None, steady_ns: int) -> bool:
         """Takes the movement since the picture handed in before, whatever became of that.
@@ -231,11 +231,11 @@ class PictureMotion(MeasuredMotion):
             return self._add(steady_ns, 0.0)
         since_ns = steady_ns - newest_ns
         if since_ns <= 0:
-            self.refused += 1
-            if shift_m is not None and math.isfinite(shift_m):
-                self._carried_m += shift_m
+            self.carry(0.0 if since_ns == 0 and shift_m is None else shift_m)
             return False
-        way_m = None if shift_m is None else shift_m + self._carried_m
+        way_m = None
+        if shift_m is not None and self._carried_m is not None:
+            way_m = shift_m + self._carried_m
         self._carried_m = 0.0
         if way_m is not None and not self._is_possible(way_m, since_ns):
             self.refused += 1
@@ -249,3 +249,14 @@ class PictureMotion(MeasuredMotion):
             self._speed = way_m / since_sec
         before_m = self._history.position_m(newest_ns) or 0.0
         return self._add(steady_ns, before_m + way_m, is_measured)
+
+    def carry(self, shift_m: float | None) -> None:
+        """Takes the movement up to a picture whose time is not known: its stamp was refused.
+
+        The belt moved all the same, so it is part of the next picture's movement.
+        """
+        self.refused += 1
+        if shift_m is None or not math.isfinite(shift_m):
+            self._carried_m = None
+        elif self._carried_m is not None:
+            self._carried_m += shift_m

@@ -243,3 +243,35 @@ def test_bad_settings_are_refused_by_name(field: str, make: Callable[[], object]
     with pytest.raises(InvalidInputError) as caught:
         make()
     assert caught.value.field == field
+
+
+def test_what_refused_pictures_showed_is_part_of_the_next_movement() -> None:
+    motion = PictureMotion()
+    for k in range(12):
+        if k in (5, 6, 7):  # the camera's clock was set
+            motion.carry(0.02)
+        else:
+            motion.on_shift(0.02, k * FRAME_NS)
+    assert motion.position_m(11 * FRAME_NS) == pytest.approx(0.22)
+    assert (motion.refused, motion.bridged) == (3, 0)
+
+
+@pytest.mark.parametrize("shift_m", [None, math.nan])
+def test_a_refused_picture_that_shows_nothing_is_bridged(shift_m: float | None) -> None:
+    motion = PictureMotion()
+    for k in range(12):
+        if k == 5:
+            motion.carry(shift_m)
+        else:
+            motion.on_shift(0.02, k * FRAME_NS)
+    assert motion.position_m(11 * FRAME_NS) == pytest.approx(0.22)
+    assert (motion.refused, motion.bridged) == (1, 1)
+
+
+def test_a_doubled_picture_that_shows_nothing_did_not_move() -> None:
+    motion = PictureMotion()
+    for k in (0, 1, 2, 3, 3, 4, 5):
+        doubled = motion.newest_ns == k * FRAME_NS and k == 3
+        motion.on_shift(None if doubled else 0.02, k * FRAME_NS)
+    assert motion.position_m(5 * FRAME_NS) == pytest.approx(0.1)
+    assert motion.bridged == 0
