@@ -4,11 +4,9 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any, Final
 
 from recycle_sorter.core.belt.types import ItemRecord, LineEvents
-from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.types import PlannedCommand, SortDecision
 
 # Sums of many products may differ in their last digits between machines.
@@ -89,20 +87,3 @@ def _command_fields(command: PlannedCommand) -> dict[str, Any]:
         "fire_ns": command.fire_ns,
         "dwell_sec": round(command.dwell_sec, _DIGITS),
     }
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a file whole or not at all, with its folder.
-
-    Raises:
-        InvalidInputError: If that cannot be done.
-    """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8", newline="")
-        part.replace(path)
-    except OSError as error:
-        raise InvalidInputError(
-            "output file", str(path), f"a file that can be written ({error})", "give another path"
-        ) from error

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -163,7 +164,8 @@ class FilmWriter:
         """
         if self._writer is None:
             height, width = picture.shape[:2]
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(OSError):  # OpenCV then cannot open it
+                self._path.parent.mkdir(parents=True, exist_ok=True)
             code = "MJPG" if self._path.suffix.lower() == ".avi" else "mp4v"
             fourcc = cv2.VideoWriter.fourcc(*code)
             self._writer = cv2.VideoWriter(str(self._path), fourcc, self._fps_hz, (width, height))

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from recycle_sorter.cli.progress import bar_on
+from recycle_sorter.output_files import require_writable, write_text
 
 if TYPE_CHECKING:
     from recycle_sorter.belt_run.result import RunResult
@@ -44,6 +45,13 @@ def frames_progress(total: int, is_quiet: bool) -> Iterator[Callable[[int], None
     yield advance
 
 
+def check_outputs(json_file: Path | None, report: Path | None, log: Path | None) -> None:
+    """Refuses before the run what could not be written after it."""
+    for option, path in (("--json", json_file), ("--report", report), ("--log", log)):
+        if path is not None and str(path) != "-":
+            require_writable(option, path)
+
+
 def write_outputs(
     result: RunResult,
     title: str,
@@ -56,8 +64,6 @@ def write_outputs(
 
     JSON to ``-`` goes to standard output, and the figures then to standard error.
     """
-    from recycle_sorter.belt_run.log import write_text
-
     to_stdout = json_file is not None and str(json_file) == "-"
     show(result.summary, result.about, Console(stderr=to_stdout))
     if json_file is not None:
@@ -85,6 +91,9 @@ def show(summary: Mapping[str, Any], about: Mapping[str, str], console: Console)
                 f"bin {row['bin']}: {row['items']} items, purity {percent(row['purity'])}, "
                 f"recovery {percent(row['recovery'])} of {row['due']}"
             )
+            inside = summary["contamination"].get(row["bin"], {})
+            if held := ", ".join(f"{name} {count}" for name, count in inside.items() if count):
+                text += f"; holds {held}"
             console.print(text, highlight=False, soft_wrap=True, markup=False)
         return
     console.print(Text(", ".join(about.values()), "dim"))

@@ -49,8 +49,9 @@ def compare(
     """
     # numpy is not needed to show the help.
     from recycle_sorter.ml.evaluation import compare as comparing
-    from recycle_sorter.ml.evaluation.files import csv_text, to_json, write_text
+    from recycle_sorter.ml.evaluation.files import csv_text, to_json
     from recycle_sorter.ml.evaluation.runs import load_runs
+    from recycle_sorter.output_files import write_text
 
     found = comparing.compare(load_runs(runs), against or None)
     to_stdout = json_file is not None and str(json_file) == "-"

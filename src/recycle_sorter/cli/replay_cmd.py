@@ -10,7 +10,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recycle_sorter.cli.belt_output import frames_progress, write_outputs
+from recycle_sorter.cli.belt_options import (
+    Background,
+    CropsFolder,
+    EngineName,
+    JsonFile,
+    LayoutFile,
+    LogFile,
+    ModelFolder,
+    Overwrite,
+    Precision,
+    Quiet,
+    RecordFolder,
+    ReportFile,
+    VideoFile,
+)
+from recycle_sorter.cli.belt_output import check_outputs, frames_progress, write_outputs
 from recycle_sorter.cli.help import with_examples
 from recycle_sorter.core.errors import SourceError
 
@@ -35,39 +50,19 @@ recycle-sorter replay line.mcap --topic lane2/camera/image_raw --layout lane2.ya
 def replay(
     bag: Annotated[Path, typer.Argument(help="rosbag2 folder or .mcap: pictures and encoder.")],
     topic: Annotated[str, typer.Option(help="Image topic. Default: the first.")] = "",
-    layout: Annotated[
-        Path | None, typer.Option(help="Layout file. Default: config/belt.yaml.")
-    ] = None,
-    model: Annotated[
-        Path | None, typer.Option(help="Model bundle. Default: the one that ships.")
-    ] = None,
-    engine: Annotated[str, typer.Option(help="openvino, onnxruntime or torch.")] = "openvino",
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or int8.")] = "auto",
-    background: Annotated[
-        str, typer.Option(help="Around an item in what the classifier sees: keep or plain.")
-    ] = "",
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures; - for standard output.")
-    ] = None,
-    report: Annotated[
-        Path | None, typer.Option(help="Write the run as one HTML page with its timeline.")
-    ] = None,
-    log: Annotated[
-        Path | None, typer.Option(help="Write every decision as a line of JSON.")
-    ] = None,
-    record: Annotated[
-        Path | None, typer.Option(help="Record the run as a bag (MCAP) to this new folder.")
-    ] = None,
-    video: Annotated[
-        Path | None, typer.Option(help="Write an .mp4 with boxes, numbers and diverters.")
-    ] = None,
-    crops: Annotated[
-        Path | None, typer.Option(help="Write what the classifier was shown to this folder.")
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a bag of that name.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    layout: LayoutFile = None,
+    model: ModelFolder = None,
+    engine: EngineName = "openvino",
+    precision: Precision = "auto",
+    background: Background = "",
+    json_file: JsonFile = None,
+    report: ReportFile = None,
+    log: LogFile = None,
+    record: RecordFolder = None,
+    video: VideoFile = None,
+    crops: CropsFolder = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
 ) -> None:
     """Run the sorting line on a recorded belt: every frame once, and the same each time.
 
@@ -87,6 +82,7 @@ def replay(
     from recycle_sorter.sources.belt_bag_writer import BeltBagWriter
 
     the_layout, folder = load_layout(layout)
+    check_outputs(json_file, report, log)
     bundle = ModelBundle.load(model or shipped_model())
     watchers: list[Watcher] = []
     with ExitStack() as stack:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import yaml
 
 from recycle_sorter.cli.help import with_examples
+from recycle_sorter.cli.pairs import parse_pairs
 from recycle_sorter.config_files import load_yaml
 from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.output_files import require_writable
 from recycle_sorter.paths import share_file
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def run(
         }.items()
         if value is not None
     }  # fmt: skip
-    settings.update(_parse_params(param or []))
+    settings.update(parse_pairs("--param", param or []))
     params_file = params or share_file("config/sorter.yaml")
     if not Path(params_file).is_file():
         raise InvalidInputError("--params", str(params_file), "a readable YAML file")
@@ -108,7 +109,7 @@ def run(
         settings |= {"source": "twin"} if mode == "belt" else {"uri": str(share_file(SAMPLE))}
     for option, path in (("--summary", summary), ("--report", report)):
         if path is not None:
-            _require_writable(option, path)
+            require_writable(option, path)
     # Only a run needs ROS; every other command works without.
     from recycle_sorter.ros.session import SessionOptions
 
@@ -166,25 +167,3 @@ def _names_a_source(params_file: Path) -> bool:
         if values.get("uri") or values.get("source", "auto") != "auto":
             return True
     return False
-
-
-def _require_writable(option: str, path: Path) -> None:
-    """Finds out before a run, not after it, that its account could not be written."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    except OSError as error:
-        raise InvalidInputError(option, str(path), f"a file to write ({error})") from error
-
-
-def _parse_params(pairs: list[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not name or not equals:
-            raise InvalidInputError("--param", pair, "NAME=VALUE")
-        try:
-            found[name] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise InvalidInputError(f"--param {name}", text, "a YAML value") from error
-    return found

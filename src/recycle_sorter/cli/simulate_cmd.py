@@ -9,10 +9,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import yaml
 
-from recycle_sorter.cli.belt_output import frames_progress, write_outputs
+from recycle_sorter.cli.belt_options import (
+    Background,
+    CropsFolder,
+    EngineName,
+    JsonFile,
+    LayoutFile,
+    LogFile,
+    ModelFolder,
+    Overwrite,
+    Precision,
+    Quiet,
+    RecordFolder,
+    ReportFile,
+    VideoFile,
+)
+from recycle_sorter.cli.belt_output import check_outputs, frames_progress, write_outputs
 from recycle_sorter.cli.help import with_examples
+from recycle_sorter.cli.pairs import parse_pairs
 from recycle_sorter.core.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -60,45 +75,25 @@ def simulate(
         list[str] | None,
         typer.Option("--set", help="NAME=VALUE of the scenario, e.g. light.glare=0.6; repeatable."),
     ] = None,
-    layout: Annotated[
-        Path | None, typer.Option(help="Layout file. Default: config/belt.yaml.")
-    ] = None,
+    layout: LayoutFile = None,
     cutouts: Annotated[
         Path | None,
         typer.Option(
             "--cutouts", "--library", help="Folder of cut-outs. Default: those that ship."
         ),
     ] = None,
-    model: Annotated[
-        Path | None, typer.Option(help="Model bundle. Default: the one that ships.")
-    ] = None,
-    engine: Annotated[str, typer.Option(help="openvino, onnxruntime or torch.")] = "openvino",
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or int8.")] = "auto",
-    background: Annotated[
-        str, typer.Option(help="Around an item in what the classifier sees: keep or plain.")
-    ] = "",
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures; - for standard output.")
-    ] = None,
-    report: Annotated[
-        Path | None, typer.Option(help="Write the run as one HTML page with its timeline.")
-    ] = None,
-    log: Annotated[
-        Path | None, typer.Option(help="Write every decision as a line of JSON.")
-    ] = None,
-    record: Annotated[
-        Path | None, typer.Option(help="Record a bag (MCAP) to this new folder.")
-    ] = None,
-    video: Annotated[
-        Path | None, typer.Option(help="Write an .mp4 with boxes, numbers and diverters.")
-    ] = None,
-    crops: Annotated[
-        Path | None, typer.Option(help="Write what the classifier was shown to this folder.")
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a bag of that name.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    model: ModelFolder = None,
+    engine: EngineName = "openvino",
+    precision: Precision = "auto",
+    background: Background = "",
+    json_file: JsonFile = None,
+    report: ReportFile = None,
+    log: LogFile = None,
+    record: RecordFolder = None,
+    video: VideoFile = None,
+    crops: CropsFolder = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
 ) -> None:
     """Run the sorting line on a simulated belt, as fast as it goes, and judge the run.
 
@@ -124,7 +119,7 @@ def simulate(
 
     the_layout, _ = load_layout(layout)
     given = _changes(seed, duration_sec, items_per_min, speed, profile, belt, overlap_share)
-    given.update(_parse(changes or []))
+    given.update(parse_pairs("--set", changes or []))
     given["machine.end_m"] = the_layout.end_m
     if the_layout.motion.m_per_tick is not None:
         given["machine.m_per_tick"] = the_layout.motion.m_per_tick
@@ -136,6 +131,7 @@ def simulate(
         twin_diverters(the_layout),
         end_bin=the_layout.routing.reject_bin,
     )
+    check_outputs(json_file, report, log)
     bundle = ModelBundle.load(model or shipped_model())
     watchers: list[Watcher] = []
     with ExitStack() as stack:
@@ -208,19 +204,6 @@ def _changes(
             known = ", ".join([*COLOURS, *TEXTURES])
             raise InvalidInputError("--belt", belt, f"of {known}, e.g. green:mesh")
     return {name: value for name, value in found.items() if value is not None}
-
-
-def _parse(pairs: list[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not name or not equals:
-            raise InvalidInputError("--set", pair, "NAME=VALUE")
-        try:
-            found[name] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise InvalidInputError(f"--set {name}", text, "a YAML value") from error
-    return found
 
 
 def _describe(scenario: Scenario) -> str:

@@ -115,6 +115,8 @@ def test_a_bag_that_is_there_is_not_replaced_unasked(run: Result, folder: Path) 
         ("--profile", "zigzag", "speed.kind"),
         ("--video", "run.gif", "video"),
         ("--background", "pink", "background"),
+        ("--report", "/dev/null/run.html", "--report"),
+        ("--log", "/dev/null/log.jsonl", "--log"),
         ("--scenario", "nowhere.yaml", "nowhere.yaml"),
         ("--layout", "nowhere.yaml", "nowhere.yaml"),
     ],

@@ -6,7 +6,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.ml.evaluation.predictions import Predictions
+from recycle_sorter.output_files import write_text
 
 FIGURES_NAME: Final = "figures.json"
 PREDICTIONS_NAME: Final = "predictions.csv"
@@ -24,26 +24,6 @@ _FIXED: Final = ("picture", "actual", "predicted", "right", "probability", "loss
 _PREFIX: Final = "p_"
 _MAX_BYTES: Final = 1 << 30
 _LEAST: Final = 1e-300  # a probability that was rounded to 0 still has a logarithm
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a file whole or not at all, with its folder.
-
-    Raises:
-        InvalidInputError: If that cannot be done.
-    """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8", newline="")
-        part.replace(path)
-    except OSError as error:
-        raise InvalidInputError(
-            "output file",
-            str(path),
-            f"a file that can be written ({os.strerror(error.errno or 0)})",
-            "give another path",
-        ) from error
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:

@@ -23,8 +23,8 @@ from recycle_sorter.ml.evaluation.files import (
     REPORT_NAME,
     write_json,
     write_predictions,
-    write_text,
 )
+from recycle_sorter.output_files import write_text
 from recycle_sorter.sources.pictures import load_picture
 
 if TYPE_CHECKING:
