@@ -110,6 +110,8 @@ class BeltMonitorNode(Node):
         self._display.frame(self.run)
 
     def _belt(self, message: BeltState) -> None:
+        if message.is_stale:  # a guess: the belt's motion was unknown
+            return
         stamp_ns = time_to_ns(message.header.stamp)
         self.run.on_belt(stamp_ns, float(message.position_m), float(message.speed_m_per_sec))
 

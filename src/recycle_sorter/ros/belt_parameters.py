@@ -35,7 +35,7 @@ BELT_CLASSIFIER = (
 BELT_ACTUATOR = (
     _LAYOUT,
     *choose(ACTUATOR, "driver", "enabled"),
-    Param("tick_hz", 250.0, "how often due commands are looked for", 1.0, 1000.0),
+    Param("tick_hz", 250.0, "commands leave within half a period of it of their time", 1.0, 1000.0),
     Param("max_age_sec", 0.5, "older or newer stamps are refused", 0.01, 3600.0),
     Param("own_clock", True, "stamps are of this machine's clock, or of one kept in step with it"),
     *choose(ACTUATOR, "lossless"),
