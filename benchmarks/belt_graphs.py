@@ -21,7 +21,7 @@ from benchmarks.belt_verdict import Verdict, judge
 from benchmarks.context import Context
 from benchmarks.probe import READY
 from benchmarks.processes import Lab, module, program
-from recycle_sorter.belt_run.parts import load_layout
+from recycle_sorter.config_files import load_layout
 from recycle_sorter.core.errors import SorterError
 from recycle_sorter.paths import share_file
 
@@ -190,7 +190,7 @@ def _probed(lab: Lab, lanes: Sequence[str]) -> Iterator[Path]:
 
 
 def _verdicts(heard_file: Path, lanes: Sequence[str]) -> list[Verdict]:
-    layout, _ = load_layout()
+    layout = load_layout()
     heard = read_heard(heard_file)
     return [judge(heard[lane], layout) for lane in lanes]
 

@@ -12,12 +12,12 @@ import numpy as np
 from benchmarks.belt_scenes import SPEED_M_PER_SEC
 from benchmarks.context import Context
 from recycle_sorter.belt_run.parts import (
-    load_layout,
     make_perception,
     scenario_calibration,
     twin_diverters,
 )
 from recycle_sorter.belt_run.perception import BeltPerception
+from recycle_sorter.config_files import load_layout
 from recycle_sorter.core.belt.layout import Layout
 from recycle_sorter.core.belt.line import BeltLine, LineConfig
 from recycle_sorter.core.belt.motion import EncoderMotion
@@ -133,7 +133,7 @@ def measure_pipeline(context: Context, items: int, span_sec: float) -> Load:
 
 
 def _long_layout() -> Layout:
-    layout, _ = load_layout()
+    layout = load_layout()
     places = tuple(
         replace(place, position_m=place.position_m + _FURTHER_M) for place in layout.places
     )

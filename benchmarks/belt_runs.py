@@ -17,13 +17,13 @@ from typing import Any
 from benchmarks.belt_reference import REFERENCES, TruthTracker
 from recycle_sorter.belt_run.parts import (
     bin_of,
-    load_layout,
     make_perception,
     scenario_calibration,
     twin_diverters,
 )
 from recycle_sorter.belt_run.simulate import simulate
 from recycle_sorter.belt_run.watchers import Watchers
+from recycle_sorter.config_files import load_layout
 from recycle_sorter.core.belt.figures import bin_decided
 from recycle_sorter.core.belt.judged import JudgedItem
 from recycle_sorter.core.belt.layout import Layout, MotionLayout
@@ -122,7 +122,7 @@ def run_twin(job: TwinJob) -> TwinDone:
     Raises:
         SorterError: If parts do not fit each other.
     """
-    shipped, _ = load_layout()
+    shipped = load_layout()
     layout = with_motion(shipped, job.motion)
     changes = {"machine.end_m": layout.end_m, **job.changes}
     if layout.motion.m_per_tick is not None:

@@ -15,6 +15,7 @@ from recycle_sorter.core.belt.layout_file import parse_layout
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.routing import Routing
 from recycle_sorter.core.routing_file import parse_routing
+from recycle_sorter.paths import share_file
 
 MAX_BYTES = 1 << 20
 _MERGE_TAG = "tag:yaml.org,2002:merge"
@@ -92,14 +93,15 @@ def load_routing(path: str | Path) -> Routing:
     return parse_routing(load_yaml(path))
 
 
-def load_layout(path: str | Path) -> Layout:
-    """Reads and checks a belt's layout (see ``config/belt.yaml``).
+def load_layout(path: str | Path = "") -> Layout:
+    """Reads and checks a belt's layout; the shipped ``config/belt.yaml`` if no path is given.
 
     A relative path of a calibration starts at the file's folder.
 
     Raises:
         InvalidInputError: Naming the faulty key.
     """
+    path = path or share_file("config/belt.yaml")
     layout = parse_layout(load_yaml(path))
     if not layout.camera.calibration:
         return layout

@@ -17,9 +17,10 @@ from benchmarks.belt_verdict import judge
 from support.belt_twins import make_cutouts, make_twin, tiny_perception
 from support.bundles import make_tiny_bundle
 
-from recycle_sorter.belt_run.parts import load_layout, twin_diverters
+from recycle_sorter.belt_run.parts import twin_diverters
 from recycle_sorter.belt_run.simulate import simulate
 from recycle_sorter.belt_run.watchers import Watchers
+from recycle_sorter.config_files import load_layout
 from recycle_sorter.core.belt.motion import PictureMotion, SpeedMotion
 from recycle_sorter.core.belt.motion_choice import choose_motion
 from recycle_sorter.core.belt.types import Cause, Outcome
@@ -75,7 +76,7 @@ def decide(heard: Heard, item_id: int, enter_sec: float) -> None:
 
 def fire(heard: Heard, item_id: int, enter_sec: float, late_sec: float) -> None:
     """Says that its diverter was commanded, so much after its time."""
-    place = load_layout()[0].place("paddle_3")
+    place = load_layout().place("paddle_3")
     due_sec = enter_sec + place.position_m / SPEED_M_PER_SEC - place.lead_sec
     issued_ns = at(due_sec + late_sec)
     heard.commands.append([item_id, at(due_sec), issued_ns + 1_000_000])
@@ -93,7 +94,7 @@ def test_a_graph_is_judged_by_what_it_was_heard_to_say() -> None:
     heard = heard_belt()
     decide(heard, 1, 1.0)
     fire(heard, 1, 1.0, 0.004)
-    verdict = judge(heard, load_layout()[0])
+    verdict = judge(heard, load_layout())
     items, records = verdict.summary["items"], verdict.summary["records"]
     # The second was not found; the third came too late to be asked for.
     assert (items["true"], items["found"], items["missed"]) == (2, 1, 1)
@@ -114,7 +115,7 @@ def test_doubled_late_and_lost_are_told() -> None:
     decide(heard, 1, 1.0)
     fire(heard, 1, 1.0, 0.02)
     decide(heard, 2, 1.0)
-    summary = judge(heard, load_layout()[0]).summary
+    summary = judge(heard, load_layout()).summary
     assert summary["items"]["doubled"] == 1
     assert summary["records"]["lost"] == 1
     assert summary["records"]["fired_late"] == 1
@@ -125,18 +126,18 @@ def test_where_the_belt_was_after_the_last_count_is_not_guessed() -> None:
     decide(heard, 1, 1.0)
     fire(heard, 1, 1.0, 0.0)
     heard.encoder = [row for row in heard.encoder if row[0] < at(4.0)]
-    assert judge(heard, load_layout()[0]).error_mm == []
+    assert judge(heard, load_layout()).error_mm == []
 
 
 def test_a_belt_of_which_nothing_was_heard_is_refused() -> None:
     with pytest.raises(SorterError, match="nothing was heard"):
-        judge(Heard(), load_layout()[0])
+        judge(Heard(), load_layout())
 
 
 @pytest.mark.parametrize("per_min", [80.0, 240.0])
 def test_a_scene_has_its_pace_and_ends_empty(tmp_path: Path, per_min: float) -> None:
     scenario = load_scenario(write_scenario(tmp_path / "twin.yaml", scene(per_min, 3, 60.0)))
-    layout, _ = load_layout()
+    layout = load_layout()
     diverters = twin_diverters(layout)
     twin = Twin(scenario, load_library(), diverters, layout.routing.reject_bin)
     first, last = twin.items[0], twin.items[-1]
@@ -148,7 +149,7 @@ def test_a_scene_has_its_pace_and_ends_empty(tmp_path: Path, per_min: float) -> 
 
 
 def test_other_sources_of_motion_are_the_layouts_own() -> None:
-    layout, _ = load_layout()
+    layout = load_layout()
     assert with_motion(layout, "encoder") == layout
     assert isinstance(choose_motion(with_motion(layout, "picture")), PictureMotion)
     assert isinstance(choose_motion(with_motion(layout, "speed")), SpeedMotion)

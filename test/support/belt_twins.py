@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 
 from recycle_sorter.belt_run.parts import (
-    load_layout,
     make_perception,
     scenario_calibration,
     twin_diverters,
 )
 from recycle_sorter.belt_run.perception import BeltPerception
+from recycle_sorter.config_files import load_layout
 from recycle_sorter.core.belt.layout import Layout
 from recycle_sorter.core.ports import Engine
 from recycle_sorter.inference.bundle import ModelBundle
@@ -49,7 +49,7 @@ def make_twin(cutouts: Path, **changes: object) -> tuple[Twin, Layout]:
         cutouts: Folder of ``make_cutouts``.
         **changes: Values of the scenario, ``__`` for the dot: ``items__per_min=120``.
     """
-    layout, _ = load_layout()
+    layout = load_layout()
     given: dict[str, object] = {
         "machine.end_m": layout.end_m,
         "duration_sec": 7.0,

@@ -3,49 +3,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
 from recycle_sorter.belt_run.perception import BeltPerception, PerceptionConfig
 from recycle_sorter.belt_run.timeline import BeltMarks
-from recycle_sorter.config_files import load_yaml
 from recycle_sorter.core.belt.layout import Layout
-from recycle_sorter.core.belt.layout_file import parse_layout
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.ports import Engine
 from recycle_sorter.inference.bundle import ModelBundle
 from recycle_sorter.inference.classifier import MaterialClassifier
-from recycle_sorter.paths import share_file
 from recycle_sorter.twin.diverters import TwinDiverter
 from recycle_sorter.twin.scenario import Scenario
 from recycle_sorter.vision.belt_calibration import BeltCalibration
 from recycle_sorter.vision.belt_shift import BeltShift
 from recycle_sorter.vision.item_finder import ItemFinder
 
-SHIPPED_LAYOUT: Final = "config/belt.yaml"
 # A diverter's answer to a command; the layout's lead must cover it and the stroke.
 TWIN_DELAY_SEC: Final = 0.005
 
 
-def load_layout(path: str | Path | None = None) -> tuple[Layout, Path]:
-    """Reads and checks a layout.
-
-    Args:
-        path: The YAML file; None for the shipped one.
-
-    Returns:
-        The layout, and the folder from which its relative paths start.
-
-    Raises:
-        InvalidInputError: Naming the faulty key.
-    """
-    file = share_file(SHIPPED_LAYOUT) if path is None else Path(path).expanduser()
-    return parse_layout(load_yaml(file)), file.parent
-
-
-def make_calibration(
-    layout: Layout, folder: Path, width_px: int, height_px: int
-) -> BeltCalibration:
+def make_calibration(layout: Layout, width_px: int, height_px: int) -> BeltCalibration:
     """The calibration for pictures of a size: the layout's file, or made from its px_per_m.
 
     Raises:
@@ -54,7 +31,7 @@ def make_calibration(
     """
     camera = layout.camera
     if camera.calibration:
-        calibration = BeltCalibration.load(folder / camera.calibration)
+        calibration = BeltCalibration.load(camera.calibration)
         if (calibration.width_px, calibration.height_px) != (width_px, height_px):
             calibration = calibration.scaled(width_px, height_px)
     else:

@@ -71,9 +71,10 @@ def replay(
     """
     # Loaded here so that other commands need neither OpenCV nor an engine.
     from recycle_sorter.belt_run.overlay import FilmWriter, Overlay
-    from recycle_sorter.belt_run.parts import load_layout, make_calibration, make_perception
+    from recycle_sorter.belt_run.parts import make_calibration, make_perception
     from recycle_sorter.belt_run.replay import replay as run_bag
     from recycle_sorter.belt_run.watchers import Bag, CropFolder, Film, Progress, Watchers
+    from recycle_sorter.config_files import load_layout
     from recycle_sorter.inference.bundle import ModelBundle
     from recycle_sorter.inference.factory import create_engine
     from recycle_sorter.paths import shipped_model
@@ -81,7 +82,7 @@ def replay(
     from recycle_sorter.sources.belt_bag import read_belt
     from recycle_sorter.sources.belt_bag_writer import BeltBagWriter
 
-    the_layout, folder = load_layout(layout)
+    the_layout = load_layout(layout or "")
     check_outputs(json_file, report, log)
     bundle = ModelBundle.load(model or shipped_model())
     watchers: list[Watcher] = []
@@ -90,7 +91,7 @@ def replay(
         stack.callback(source.close)
         recording = read_belt(bag, source.topic)
         width_px, height_px, fps_hz = _look_at(source)
-        calibration = make_calibration(the_layout, folder, width_px, height_px)
+        calibration = make_calibration(the_layout, width_px, height_px)
         if record is not None:
             writer = BeltBagWriter(record, overwrite=overwrite)
             watchers.append(Bag(stack.enter_context(writer)))

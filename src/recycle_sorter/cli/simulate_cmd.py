@@ -102,13 +102,13 @@ def simulate(
     # Loaded here so that other commands need neither OpenCV nor an engine.
     from recycle_sorter.belt_run.overlay import FilmWriter, Overlay
     from recycle_sorter.belt_run.parts import (
-        load_layout,
         make_perception,
         scenario_calibration,
         twin_diverters,
     )
     from recycle_sorter.belt_run.simulate import simulate as run_twin
     from recycle_sorter.belt_run.watchers import Bag, CropFolder, Film, Progress, Watchers
+    from recycle_sorter.config_files import load_layout
     from recycle_sorter.inference.bundle import ModelBundle
     from recycle_sorter.inference.factory import create_engine
     from recycle_sorter.paths import shipped_model
@@ -117,7 +117,7 @@ def simulate(
     from recycle_sorter.twin.scenario_file import load_scenario
     from recycle_sorter.twin.twin import Twin
 
-    the_layout, _ = load_layout(layout)
+    the_layout = load_layout(layout or "")
     given = _changes(seed, duration_sec, items_per_min, speed, profile, belt, overlap_share)
     given.update(parse_pairs("--set", changes or []))
     given["machine.end_m"] = the_layout.end_m

@@ -6,13 +6,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from recycle_sorter.config_files import load_yaml
-from recycle_sorter.core.belt.layout_file import parse_layout
+from recycle_sorter.config_files import load_layout
 from recycle_sorter.core.belt.line import BeltLine, LineConfig
 from recycle_sorter.core.belt.motion_choice import choose_motion
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.drivers.factory import open_driver
-from recycle_sorter.paths import share_file
 from recycle_sorter.ros import belt_conversions as convert
 from recycle_sorter.ros import qos
 from recycle_sorter.ros.belt_outlet import BeltOutlet
@@ -35,7 +33,7 @@ class BeltActuatorNode(SorterNode):
     def __init__(self, **node_options: Any) -> None:
         super().__init__("belt_actuator_node", **node_options)
         values = declare(self, BELT_ACTUATOR)
-        layout = parse_layout(load_yaml(values["layout"] or share_file("config/belt.yaml")))
+        layout = load_layout(values["layout"])
         self._motion = choose_motion(layout)
         driver = open_driver(values["driver"], layout.routing.diverters)
         self.line = BeltLine(layout, self._motion, driver, LineConfig(values["tick_hz"]))

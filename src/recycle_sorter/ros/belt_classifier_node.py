@@ -10,8 +10,9 @@ from typing import Any
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 
-from recycle_sorter.belt_run.parts import load_layout, make_calibration, make_perception
+from recycle_sorter.belt_run.parts import make_calibration, make_perception
 from recycle_sorter.belt_run.perception import BeltPerception
+from recycle_sorter.config_files import load_layout
 from recycle_sorter.core.errors import InvalidInputError, ModelError
 from recycle_sorter.inference.bundle import ModelBundle
 from recycle_sorter.inference.factory import create_engine
@@ -34,7 +35,7 @@ class BeltClassifierNode(SorterNode):
     def __init__(self, **node_options: Any) -> None:
         super().__init__("belt_classifier_node", **node_options)
         values = declare(self, BELT_CLASSIFIER)
-        self._layout, self._folder = load_layout(values["layout"] or None)
+        self._layout = load_layout(values["layout"])
         self._bundle = bundle = ModelBundle.load(values["model"] or shipped_model())
         if never := bundle.require_fits(self._layout.routing.materials):
             self.get_logger().warning(f"{bundle.model_id} cannot tell {', '.join(never)}")
@@ -94,7 +95,7 @@ class BeltClassifierNode(SorterNode):
     def _perception_for(self, width_px: int, height_px: int) -> BeltPerception:
         """The parts for pictures of a size; made anew, belt and all, if it changes."""
         if self._perception is None or self._size_px != (width_px, height_px):
-            calibration = make_calibration(self._layout, self._folder, width_px, height_px)
+            calibration = make_calibration(self._layout, width_px, height_px)
             self._perception = make_perception(
                 self._layout, calibration, self._bundle, self.engine, self._background
             )

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from recycle_sorter.belt_run.parts import load_layout, twin_diverters
+from recycle_sorter.belt_run.parts import twin_diverters
+from recycle_sorter.config_files import load_layout
 from recycle_sorter.core.belt.layout import Layout
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.types import NS_PER_SEC
@@ -37,7 +38,7 @@ class TwinNode(LineSourceNode):
     def __init__(self, **node_options: Any) -> None:
         super().__init__("twin_node", **node_options)
         values = declare(self, TWIN)
-        layout, _ = load_layout(values["layout"] or None)
+        layout = load_layout(values["layout"])
         # The diverters are the line's: they take their time however fast the belt is shown.
         diverters = twin_diverters(layout, self.rate)
         scenario = load_scenario(values["scenario"] or None, _changes(values))

@@ -7,13 +7,13 @@ import math
 
 import pytest
 
-from recycle_sorter.belt_run.parts import load_layout
 from recycle_sorter.belt_run.watched import KEEP_NS, WatchedRun
+from recycle_sorter.config_files import load_layout
 from recycle_sorter.core.belt.types import Detection, ItemRecord, Observation, Outcome
 from recycle_sorter.core.types import NS_PER_SEC, Reason, SortDecision
 from recycle_sorter.sources.belt_bag import RecordedTruth
 
-LAYOUT, _ = load_layout()
+LAYOUT = load_layout()
 BINS = {name: rule.bin for name, rule in LAYOUT.routing.rules.items()}
 MATERIALS = ("glass", "metal", "trash")
 START_NS = 10**18  # stamps are of a wall clock

@@ -8,13 +8,14 @@ import math
 import pytest
 from support.twin_data import library, scenario
 
-from recycle_sorter.belt_run.parts import load_layout, twin_diverters
+from recycle_sorter.belt_run.parts import twin_diverters
+from recycle_sorter.config_files import load_layout
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.types import NS_PER_SEC
 from recycle_sorter.twin.commands import TwinCommands
 from recycle_sorter.twin.twin import Twin
 
-LAYOUT, _ = load_layout()
+LAYOUT = load_layout()
 PLACE = LAYOUT.places[0]
 OUT_RAD = next(b.position_rad for b in LAYOUT.routing.bins.values() if b.diverter == PLACE.name)
 BIN = next(b.name for b in LAYOUT.routing.bins.values() if b.diverter == PLACE.name)
