@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from recycle_sorter.core import checks
 from recycle_sorter.core.errors import InvalidInputError
 
 
@@ -62,7 +63,4 @@ def number(
     """
     prefix = f"{where}." if where else ""
     value = entry.get(key, default) if default is not None else need(entry, key, prefix)
-    # NaN fails the comparison.
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise InvalidInputError(f"{prefix}{key}", value, f"a number from {low:g} to {high:g}")
-    return float(value)
+    return checks.number(f"{prefix}{key}", value, low, high)

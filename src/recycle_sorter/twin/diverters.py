@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from recycle_sorter.core import checks
 from recycle_sorter.core.errors import DriverError, InvalidInputError
 from recycle_sorter.core.types import NS_PER_SEC
-from recycle_sorter.twin import checks
 
 _CUT = 2.0  # standard deviations
 

@@ -6,14 +6,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from recycle_sorter.core import checks
+from recycle_sorter.core.belt.layout import DIRECTIONS
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.types import NS_PER_SEC
-from recycle_sorter.twin import checks
 from recycle_sorter.twin.speed import SpeedSpec
 
 # A fixed epoch: stamp 0 would read as "unset", and the present would differ every run.
 START_NS = 1_700_000_000 * NS_PER_SEC
-DIRECTIONS = ("right", "left", "down", "up")
 TEXTURES = ("plain", "rubber", "mesh", "dirty")
 COLOURS: Mapping[str, tuple[float, float, float]] = {
     "black": (46, 47, 50),

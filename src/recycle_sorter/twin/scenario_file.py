@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from recycle_sorter.config_files import load_yaml
 from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.core.fields import mapping, only
 from recycle_sorter.paths import share_file
 from recycle_sorter.twin.scenario import (
     BeltSpec,
@@ -57,13 +58,13 @@ def parse_scenario(data: object) -> Scenario:
     Raises:
         InvalidInputError: Naming the faulty or unknown key.
     """
-    top = _mapping(data, "scenario")
-    _known(top, [each.name for each in fields(Scenario)], "")
+    top = mapping(data, "scenario")
+    only(top, [each.name for each in fields(Scenario)], "")
     values: dict[str, Any] = dict(top)
     for name, section in _SECTIONS.items():
         if name in values:
-            entry = _mapping(values[name], name)
-            _known(entry, [each.name for each in fields(section)], f"{name}.")
+            entry = mapping(values[name], name)
+            only(entry, [each.name for each in fields(section)], f"{name}.")
             values[name] = section(**{key: _frozen(key, value) for key, value in entry.items()})
     return Scenario(**values)
 
@@ -89,7 +90,7 @@ def changed(scenario: Scenario, changes: Mapping[str, object]) -> Scenario:
             names = ", ".join(["seed", "duration_sec", *(f"{each}.*" for each in _SECTIONS)])
             raise InvalidInputError(key, value, f"a key of the scenario: {names}")
         known = [each.name for each in fields(_SECTIONS[head])]
-        _known({name: value}, known, f"{head}.")
+        only({name: value}, known, f"{head}.")
         sections.setdefault(head, {})[name] = _frozen(name, value)
     for head, entry in sections.items():
         top[head] = replace(getattr(scenario, head), **entry)
@@ -99,22 +100,9 @@ def changed(scenario: Scenario, changes: Mapping[str, object]) -> Scenario:
 def _frozen(key: str, value: Any) -> Any:
     """Lists as tuples; the specs check what is in them."""
     if key == "materials":
-        return dict(_mapping({} if value is None else value, "items.materials"))
+        return dict(mapping({} if value is None else value, "items.materials"))
     if key == "is_rotated" and not isinstance(value, bool):
         raise InvalidInputError("items.is_rotated", value, "true or false")
     if isinstance(value, list):
         return tuple(tuple(each) if isinstance(each, list) else each for each in value)
     return value
-
-
-def _mapping(value: object, where: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise InvalidInputError(where, value, "a mapping (key: value)")
-    return value
-
-
-def _known(entry: Mapping[str, Any], known: list[str], prefix: str) -> None:
-    for key in entry:
-        if key not in known:
-            expected = f"one of the keys {', '.join(known)}"
-            raise InvalidInputError(f"{prefix}{key}", entry[key], expected, "remove it")

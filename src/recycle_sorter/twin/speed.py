@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from recycle_sorter.core import checks
 from recycle_sorter.core.errors import InvalidInputError
-from recycle_sorter.twin import checks
 from recycle_sorter.twin.profile import SpeedProfile
 
 KINDS = ("constant", "ramp", "stop_and_go", "jog", "points")

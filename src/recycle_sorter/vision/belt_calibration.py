@@ -13,17 +13,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import yaml
 from numpy.typing import ArrayLike, NDArray
 
 from recycle_sorter.config_files import load_yaml
+from recycle_sorter.core.belt.layout import DIRECTIONS
 from recycle_sorter.core.errors import InvalidInputError, SorterError
 
-Direction = Literal["right", "left", "down", "up"]
-DIRECTIONS: Final[tuple[Direction, ...]] = ("right", "left", "down", "up")
 _MAX_SIDE_PX: Final = 16384
 _MAX_PX_PER_M: Final = 1e6
 # Nearer to the horizon than this share of the depth at the picture's middle, metres mean nothing.

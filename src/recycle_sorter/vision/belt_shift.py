@@ -23,11 +23,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from recycle_sorter.core.belt.layout import DIRECTIONS
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.vision.belt_calibration import BeltCalibration
-
-DIRECTIONS: Final = ("right", "left", "down", "up")
-"""Where the belt goes in the picture."""
 
 _LENGTH: Final = 320  # columns along the travel that the correlation works on, at most
 _ROWS: Final = 96  # rows across, at most

@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from recycle_sorter.core.belt.layout import DIRECTIONS
 from recycle_sorter.core.errors import InvalidInputError
-from recycle_sorter.vision.belt_calibration import DIRECTIONS, BeltCalibration, as_matrix
+from recycle_sorter.vision.belt_calibration import BeltCalibration, as_matrix
 from recycle_sorter.vision.board_pattern import BoardPattern
 
 Align = Literal["board", "picture", "travel"]

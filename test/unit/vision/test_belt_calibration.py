@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from recycle_sorter.core.belt.layout import DIRECTIONS
 from recycle_sorter.core.errors import InvalidInputError, SorterError
-from recycle_sorter.vision.belt_calibration import DIRECTIONS, BeltCalibration
+from recycle_sorter.vision.belt_calibration import BeltCalibration
 from recycle_sorter.vision.belt_grid import draw_grid
 from recycle_sorter.vision.board_fit import calibrate
 from recycle_sorter.vision.board_pattern import BoardPattern

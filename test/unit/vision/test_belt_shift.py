@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from recycle_sorter.core.belt.layout import DIRECTIONS
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.vision.belt_calibration import BeltCalibration
-from recycle_sorter.vision.belt_shift import DIRECTIONS, BeltShift
+from recycle_sorter.vision.belt_shift import BeltShift
 
 PX_PER_M = 800.0
 WIDTH, HEIGHT = 640, 480

@@ -9,8 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final, Literal
 
 from recycle_sorter.core.routing import Routing
+
+Direction = Literal["right", "left", "down", "up"]
+DIRECTIONS: Final[tuple[Direction, ...]] = ("right", "left", "down", "up")
+"""Where in the picture a belt may travel to."""
 
 
 @dataclass(frozen=True, slots=True)

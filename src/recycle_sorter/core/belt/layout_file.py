@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from recycle_sorter.core import checks
 from recycle_sorter.core.belt.layout import (
+    DIRECTIONS,
     CameraLayout,
     ConflictRule,
     DiverterPlace,
@@ -23,7 +25,6 @@ from recycle_sorter.core.fields import mapping, need, number, only, sequence, te
 from recycle_sorter.core.routing import Routing
 from recycle_sorter.core.routing_file import TOP_KEYS, parse_routing
 
-DIRECTIONS = ("right", "left", "down", "up")
 SOURCES = ("encoder", "speed", "picture")
 RULES = ("value_then_confidence", "confidence_then_value", "first")
 
@@ -254,6 +255,4 @@ def _one_of(
     default: str | None = None,
 ) -> str:
     value = entry.get(key, default) if default is not None else need(entry, key, f"{where}.")
-    if not isinstance(value, str) or value not in allowed:
-        raise InvalidInputError(f"{where}.{key}", value, f"one of {', '.join(allowed)}")
-    return value
+    return checks.one_of(f"{where}.{key}", value, allowed)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of single values of a scenario."""
+"""Checks of single values of a configuration; errors name the field."""
 
 from __future__ import annotations
 
