@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from recycle_sorter.belt_run.overlay import FilmWriter, Overlay
 from recycle_sorter.belt_run.runner import BeltRunner
@@ -19,6 +22,7 @@ from recycle_sorter.sources.belt_bag_writer import BeltBagWriter
 from recycle_sorter.twin.twin import Twin
 
 _QUALITY: Final = 92
+_SAME_M: Final = 0.03
 
 
 class Silent:
@@ -141,15 +145,30 @@ class Bag(Silent):
 
 
 class CropFolder(Silent):
-    """Writes what the classifier was shown, one JPEG a picture of an item, its number first."""
+    """Writes what the classifier was shown, one JPEG a picture of an item, its number first.
 
-    def __init__(self, folder: Path) -> None:
+    A twin knows what it shows: its crops are sorted into a folder for each material, which is what
+    ``train`` takes; what lies on no single item of it, and what overlaps, is left out.
+    """
+
+    def __init__(self, folder: Path, twin: Twin | None = None, every: int = 1) -> None:
+        """Prepares to write.
+
+        Args:
+            folder: Where to; made with the first crop.
+            twin: Whose frames these are; None if nobody knows what they show.
+            every: Only each so manieth frame, 1 or more.
+        """
         self._folder = folder
+        self._twin = twin
+        self._every = every
+        self._frames = 0
 
     def on_frame(self, frame: Frame, observation: Observation, runner: BeltRunner) -> None:
         """See ``Watcher``."""
+        self._frames += 1
         position_m = runner.motion.position_m(frame.stamp_ns)
-        if position_m is None:
+        if position_m is None or self._frames % self._every:
             return
         for number, crop in runner.perception.crops.items():
             x_m, y_m = observation.detections[number].centre_m
@@ -160,10 +179,27 @@ class CropFolder(Silent):
             ]
             if not near:
                 continue
-            name = self._folder / f"{near[0].item_id:05d}_{frame.stamp_ns}.jpg"
-            try:
-                self._folder.mkdir(parents=True, exist_ok=True)
-                _, data = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-                name.write_bytes(data.tobytes())
-            except OSError as error:
-                raise SourceError(f"{name} cannot be written: {error}") from error
+            folder = self._folder
+            if self._twin is not None:
+                material = _shown(self._twin, frame.stamp_ns, x_m, y_m)
+                if material is None:
+                    continue
+                folder = folder / material
+            self._write(folder / f"{near[0].item_id:05d}_{frame.stamp_ns}.jpg", crop)
+
+    def _write(self, name: Path, crop: NDArray[np.uint8]) -> None:
+        try:
+            name.parent.mkdir(parents=True, exist_ok=True)
+            _, data = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+            name.write_bytes(data.tobytes())
+        except OSError as error:
+            raise SourceError(f"{name} cannot be written: {error}") from error
+
+
+def _shown(twin: Twin, stamp_ns: int, x_m: float, y_m: float) -> str | None:
+    """What lies at a place of the belt; None if nothing does, or more than one item."""
+    position_m = twin.position_m(stamp_ns)
+    for item in twin.visible(stamp_ns):
+        if math.hypot(item.s_m + position_m - x_m, item.y_m - y_m) < _SAME_M:
+            return None if item.is_overlapping else item.material
+    return None

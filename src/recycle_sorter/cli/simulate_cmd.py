@@ -49,6 +49,9 @@ recycle-sorter simulate --belt green:mesh --overlap-share 0.2 --set light.glare=
 recycle-sorter simulate --record belt_bag --log one.jsonl; recycle-sorter replay belt_bag
 
 recycle-sorter simulate --cutouts my_items --model my_bundle [dim]my items, my model[/dim]
+
+recycle-sorter simulate --cutouts my_items --crops belt_crops --crops-every 10
+[dim]belt_crops/glass/..., to train on: recycle-sorter train --extra belt_crops[/dim]
 """
 
 
@@ -92,6 +95,9 @@ def simulate(
     record: RecordFolder = None,
     video: VideoFile = None,
     crops: CropsFolder = None,
+    crops_every: Annotated[
+        int, typer.Option(min=1, help="With --crops: those of each so manieth frame.")
+    ] = 1,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
@@ -144,7 +150,7 @@ def simulate(
             film = stack.enter_context(FilmWriter(video, the_scenario.camera.fps_hz))
             watchers.append(Film(film, Overlay(calibration, the_layout.decision_line_m)))
         if crops is not None:
-            watchers.append(CropFolder(crops))
+            watchers.append(CropFolder(crops, twin, crops_every))
         runner = create_engine(engine, bundle, precision)
         stack.callback(runner.close)
         perception: BeltPerception = make_perception(

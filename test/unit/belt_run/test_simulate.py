@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import json
+import math
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from support.belt_twins import make_cutouts, make_twin, tiny_perception
-from support.bundles import make_tiny_bundle
+from support.bundles import COLOURS_RGB, make_tiny_bundle
 
 from recycle_sorter.belt_run.overlay import FilmWriter, Overlay
 from recycle_sorter.belt_run.parts import make_perception, scenario_calibration
@@ -139,14 +142,32 @@ def test_two_replays_of_the_bag_log_the_same_and_find_the_same(
 
 
 def test_film_and_crops_are_written(recorded: RunResult, folder: Path) -> None:
-    import cv2
-
     film = cv2.VideoCapture(str(folder / "run.avi"))
     assert int(film.get(cv2.CAP_PROP_FRAME_COUNT)) == recorded.summary["frames"]
     film.release()
     crops = list((folder / "crops").iterdir())
     numbers = {int(path.name.split("_")[0]) for path in crops}
     assert len(numbers) >= recorded.summary["items"]["found"]
+
+
+def test_crops_of_a_twin_are_sorted_by_what_they_show(
+    cutouts: Path, bundle: Path, tmp_path: Path
+) -> None:
+    twin, layout = make_twin(cutouts)
+    all_of, some_of = tmp_path / "all", tmp_path / "some"
+    watcher = Watchers([CropFolder(all_of, twin), CropFolder(some_of, twin, every=5)])
+    simulate(twin, layout, tiny_perception(twin, layout, bundle), no_clock, watcher=watcher)
+    crops = list(all_of.glob("*/*.jpg"))
+    passed = [item for item in twin.items if (twin.arrival_ns(item, 0.6) or math.inf) < twin.end_ns]
+    assert {path.parent.name for path in crops} >= {item.material for item in passed}
+    assert len({path.name.split("_")[0] for path in crops}) >= len(passed) >= 6
+    for path in crops:
+        picture = cv2.imread(str(path))
+        assert picture is not None
+        middle_rgb = picture[picture.shape[0] // 2, picture.shape[1] // 2, ::-1].astype(float)
+        off = {name: np.abs(middle_rgb - rgb).sum() for name, rgb in COLOURS_RGB.items()}
+        assert min(off, key=lambda name: off[name]) == path.parent.name
+    assert 0 < len(list(some_of.glob("*/*.jpg"))) <= len(crops) / 3
 
 
 def test_stop_and_go_loses_nobody(cutouts: Path, bundle: Path) -> None:
