@@ -6,7 +6,8 @@ pictures miss it, and whatever is seen in its place is that item. What only a fe
 what stands still in the picture while the belt travels, never gets a number. A number is given once
 the belt has carried an item some way and it was seen whole (or, where the edge of the view always
 cuts it, from the middle of the view on), so that neither reflections nor the tips of an item that
-is just coming into view are taken for items.
+is just coming into view are taken for items; what may be a mark or a piece has to show for longer
+(``doubt.py``).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import math
 from dataclasses import asdict
 
 from recycle_sorter.core.belt.association import Nearby, joint, match, parent_of
+from recycle_sorter.core.belt.doubt import is_sudden, is_sure
 from recycle_sorter.core.belt.fusion import FusionConfig, add_evidence, is_usable
 from recycle_sorter.core.belt.tracker_config import TrackerConfig, TrackerCounters
 from recycle_sorter.core.belt.tracks import (
@@ -31,8 +33,6 @@ __all__ = ["Tracker", "TrackerConfig", "TrackerCounters"]
 
 # An item whose outline shrank to less than this has lost what is seen beside it.
 _PART = 0.9
-# What fewer of the pictures since its first show than this share is flicker.
-_SEEN_SHARE = 0.3
 
 
 class Tracker:
@@ -50,6 +50,7 @@ class Tracker:
         self._tracks: list[Track] = []
         self._serial = 0
         self._last_ns = 0
+        self._last_position_m: float | None = None
 
     @property
     def items(self) -> list[TrackedItem]:
@@ -98,6 +99,7 @@ class Tracker:
         for track in seen:
             self._number(track, position_m)
         self._drop(position_m)
+        self._last_position_m = position_m
         return self._listed(seen)
 
     def forget(self, item_id: int) -> bool:
@@ -140,6 +142,7 @@ class Tracker:
             for track in together:
                 if track not in known:
                     track.apart_views = 0
+                    track.held_views += 1
                     track.unseen += 0 if track.whole_views else self.config.glimpse_frames
             is_joint = len(known) > 1
             was_standing = matched.is_standing
@@ -202,6 +205,9 @@ class Tracker:
             if parent:
                 track.apart_views = 1
                 track.is_part = apart[parent.serial] < _PART * parent.area_m2
+            else:
+                track.is_sudden = is_sudden(seen, self._last_position_m, self.config)
+            track.first_position_m = position_m
             track.ride(seen, position_m, self.config.travel_m)
             track.see(seen, observation.stamp_ns)
             self._learn(track, seen, observation, position_m)
@@ -230,12 +236,7 @@ class Tracker:
 
     def _number(self, track: Track, position_m: float) -> None:
         """Gives an item its number once it is sure to be one."""
-        if track.item.item_id or track.item.frames < self.config.enter_frames or track.parent:
-            return
-        if not track.is_carried or track.item.frames < _SEEN_SHARE * track.updates:
-            return
-        low_m, high_m = self.config.view_m
-        if track.whole_views or track.down_m + position_m >= (low_m + high_m) / 2:
+        if not track.item.item_id and is_sure(track, position_m, self.config):
             self.counters.items += 1
             track.item.item_id = self.counters.items
 

@@ -23,6 +23,8 @@ class TrackerConfig:
         glimpse_frames: Pictures in a row without what does not count yet before it is dropped, 1
             to 1000.
         evidence_frames: Most entries of evidence kept for one item, 2 to 1000.
+        clear_area_m2: What is smaller must ride along for longer before it counts: it may be a mark
+            on the belt or a piece of an item; 0 to 1.
         keep_m: How far beyond the view what is forgotten is still known, should the belt run back.
     """
 
@@ -33,6 +35,7 @@ class TrackerConfig:
     split_frames: int = 3
     glimpse_frames: int = 15
     evidence_frames: int = 60
+    clear_area_m2: float = 0.0012
     keep_m: float = 0.5
 
     def __post_init__(self) -> None:
@@ -51,6 +54,7 @@ class TrackerConfig:
             "split_frames": (1, 100),
             "glimpse_frames": (1, 1000),
             "evidence_frames": (2, 1000),
+            "clear_area_m2": (0.0, 1.0),
             "keep_m": (0.0, 100.0),
         }
         for name, (low, high) in bounds.items():

@@ -118,6 +118,10 @@ class Track:
         self.was_joined = False
         self.is_forgotten = False
         self.updates = 0
+        self.held_views = 0
+        self.is_sudden = False
+        self.first_position_m = 0.0
+        self.least_m2, self.most_m2 = math.inf, 0.0
         self._anchor: tuple[Sighting, float] | None = None
         self.is_carried = False
         self.is_standing = False
@@ -185,6 +189,9 @@ class Track:
     def _measure(self, sighting: Sighting) -> bool:
         """Refines place and size; whether the sighting is too large for the item alone."""
         detection = sighting.detection
+        if detection.is_whole:
+            self.least_m2 = min(self.least_m2, detection.area_m2)
+            self.most_m2 = max(self.most_m2, detection.area_m2)
         if self.whole_views == 0:
             if detection.is_whole:
                 self.adopt(sighting)

@@ -112,6 +112,72 @@ def test_what_flickers_gets_no_number() -> None:
     assert ids(tracker) == []
 
 
+@pytest.mark.parametrize(("start_m", "size_m", "last_m"), [(0.3, 0.08, 0.5), (-0.05, 0.03, 0.3)])
+def test_a_mark_that_shows_on_part_of_the_way_gets_no_number(
+    start_m: float, size_m: float, last_m: float
+) -> None:
+    tracker, mark = Tracker(TrackerConfig()), Item(0.0, 0.1, size_m, size_m)
+    for i in range(60):
+        x_m = 0.0167 * i
+        shown = look(mark, x_m) if start_m <= x_m <= last_m else None
+        assert tracker.update(picture(i, shown), x_m) == []
+    assert ids(tracker) == []
+
+
+def test_an_item_that_is_laid_amid_the_view_gets_its_number_before_it_leaves() -> None:
+    tracker, item = Tracker(TrackerConfig()), Item(0.0, 0.1)
+    at_m = []
+    for i in range(60):
+        x_m = 0.0167 * i
+        shown = look(item, x_m) if x_m >= 0.2 else None
+        at_m += [x_m for _ in tracker.update(picture(i, shown), x_m)]
+    assert ids(tracker) == [1]
+    assert min(at_m) < 0.7
+
+
+@pytest.mark.parametrize("apart", [6, 12])
+def test_small_pieces_that_come_to_be_one_outline_are_one_item(apart: int) -> None:
+    tracker = Tracker(TrackerConfig())
+    pieces = [Item(-0.06, 0.0, 0.03, 0.02), Item(-0.11, 0.0, 0.03, 0.03)]
+    whole = Item(-0.085, 0.0, 0.08, 0.03)
+    told: set[int] = set()
+    for i in range(60):
+        x_m = 0.0167 * i
+        shown = pieces if i < 8 + apart else [whole]
+        seen = picture(i, *(look(one, x_m) for one in shown))
+        told |= {item.item_id for item in tracker.update(seen, x_m)}
+    assert told == {1} == set(ids(tracker))
+    assert tracker.items[0].length_m == pytest.approx(0.08, abs=0.005)
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    sizes_m=st.lists(st.floats(0.02, 0.06), min_size=2, max_size=6),
+    gap_m=st.floats(0.03, 0.06),
+    is_across=st.booleans(),
+    dropout=st.floats(0.0, 0.2),
+    seed=st.integers(0, 2**32),
+)
+def test_items_with_free_belt_around_them_keep_their_own_numbers(
+    sizes_m: list[float], gap_m: float, is_across: bool, dropout: float, seed: int
+) -> None:
+    random, items, edge_m = Random(seed), [], 0.0
+    for size_m in sizes_m:
+        middle_m = edge_m + size_m / 2
+        place = (-0.05, middle_m) if is_across else (-middle_m - 0.05, 0.0)
+        items.append(Item(*place, size_m, size_m))
+        edge_m += size_m + gap_m
+    tracker = Tracker(TrackerConfig())
+    for i in range(100):
+        x_m = 0.0167 * i
+        seen = [look(item, x_m) for item in items if random.random() >= dropout]
+        tracker.update(picture(i, *seen), x_m)
+    assert len(tracker.items) == len(items)
+    for item in items:
+        near = [t for t in tracker.items if math.dist((t.s_m, t.y_m), (item.s_m, item.y_m)) < 0.01]
+        assert len(near) == 1
+
+
 def test_an_item_that_passes_a_reflection_keeps_its_number() -> None:
     tracker, item = Tracker(TrackerConfig()), Item(0.05, -0.1)
     for i in range(45):
