@@ -58,6 +58,36 @@ def test_weights_are_the_mean_and_the_recipes_are_kept(tmp_path: Path) -> None:
     assert run_folder.load_run(out).classes == CLASSES
 
 
+def test_a_share_of_the_start_is_kept(tmp_path: Path) -> None:
+    run, start = write_run(tmp_path / "1", 1), write_run(tmp_path / "2", 2)
+    (start / run_folder.WEIGHTS_NAME).rename(run / run_folder.UNTRAINED_NAME)
+    out = make_soup([run], tmp_path / "soup", start_share=0.25)
+    made = load_file(out / run_folder.WEIGHTS_NAME)
+    before = load_file(run / run_folder.UNTRAINED_NAME)
+    after = load_file(run / run_folder.WEIGHTS_NAME)
+    for name, value in made.items():
+        expected = 0.25 * before[name].double() + 0.75 * after[name].double()
+        torch.testing.assert_close(value.double(), expected, rtol=0, atol=1e-6)
+    config = json.loads((out / run_folder.CONFIG_NAME).read_text(encoding="utf-8"))
+    assert config["start_share"] == 0.25
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
+def test_shares_beyond_are_refused(tmp_path: Path, share: float) -> None:
+    with pytest.raises(InvalidInputError, match="start-share"):
+        make_soup([write_run(tmp_path / "1", 1)], tmp_path / "soup", start_share=share)
+    assert not (tmp_path / "soup").exists()
+
+
+def test_a_start_with_another_head_is_refused(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "1", 1)
+    other = build_model("resnet18", 5)
+    run_folder.write_weights(other, run / run_folder.UNTRAINED_NAME)
+    with pytest.raises(InvalidInputError, match="untrained"):
+        make_soup([run], tmp_path / "soup", start_share=0.5)
+    assert not (tmp_path / "soup").exists()
+
+
 def test_runs_of_other_pictures_are_refused(tmp_path: Path) -> None:
     runs = [write_run(tmp_path / str(seed), seed) for seed in (1, 2)]
     (runs[1] / run_folder.SPLIT_NAME).write_text("path,material,split\na,glass,val\n")

@@ -17,6 +17,9 @@ _EXAMPLES = """
 
 recycle-sorter soup runs/seed0 runs/seed1 --out runs/both
 
+recycle-sorter soup runs/fine --start-share 0.5 --out runs/half
+[dim]half way back to what it started from: keeps more of what it knew[/dim]
+
 recycle-sorter compare runs/seed0 runs/seed1 runs/both [dim]did it help?[/dim]
 """
 
@@ -24,6 +27,10 @@ recycle-sorter compare runs/seed0 runs/seed1 runs/both [dim]did it help?[/dim]
 def soup(
     runs: Annotated[list[Path], typer.Argument(help="Finished run folders.")],
     out: Annotated[Path, typer.Option(help="The new run folder.")],
+    start_share: Annotated[
+        float,
+        typer.Option(min=0.0, max=0.99, help="Share of what the first run started from, in it."),
+    ] = 0.0,
     data: Annotated[
         Path | None, typer.Option(help="The data set, if it has moved since the training.")
     ] = None,
@@ -34,7 +41,8 @@ def soup(
     from recycle_sorter.ml.training.soup import make_soup
     from recycle_sorter.ml.training.tracked import EVALUATION_NAME, evaluate_run
 
-    made = load_run(make_soup(runs, out, shlex.join(["recycle-sorter", *sys.argv[1:]])))
+    command = shlex.join(["recycle-sorter", *sys.argv[1:]])
+    made = load_run(make_soup(runs, out, command, start_share))
     splits = made.splits(data)
     name = Path(made.config["data"]).resolve().stem
     result = evaluate_run(out, splits.val, splits.test, name)

@@ -161,13 +161,15 @@ def _training(facts: CardFacts) -> str:
     taught = f" Taught by {facts.teacher}." if facts.teacher else ""
     versions = ", ".join(f"{name} {it}" for name, it in (config.get("versions") or {}).items())
     split = config["split"]
+    share = config.get("start_share") or 0.0
+    kept = f", with {share:.0%} of what the first of them started from" if share else ""
     soup = [f"- {one['run']}: `{one.get('command')}`" for one in config.get("soup_of", ())]
     return _fill(
         "## Training",
         f"Started from {facts.start.text}.{taught}",
         f"{took} on {place}; commit {config.get('commit') or 'not recorded'}; {versions}. "
         f"Settings other than the defaults: {_settings(config['hyperparameters'])}.",
-        *(["The weights are the mean of several runs':", "\n".join(soup)] if soup else ()),
+        *([f"The weights are the mean of these runs'{kept}:", "\n".join(soup)] if soup else ()),
         *([facts.note] if facts.note else ()),
         _SPLIT_WORDS[split["by"]].format(seed=split["seed"])
         + " `val` chose settings and temperature; it was never trained on."

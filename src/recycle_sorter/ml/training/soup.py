@@ -2,7 +2,9 @@
 """Averages the weights of runs that started from the same ones (Wortsman et al. 2022, model soups).
 
 Fine-tuned from one starting point, networks lie in one basin of the loss: the mean of their weights
-is often better than any of them, and costs nothing when it runs.
+is often better than any of them, and costs nothing when it runs. With a share of the weights that
+they started from in it, the mean keeps more of what it knew before (Wortsman et al. 2022, robust
+fine-tuning, WiSE-FT).
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import Any, Final
 import torch
 
 from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.ml.models.zoo import read_weights
 from recycle_sorter.ml.training import run_folder
 
 # What must be equal for a mean of weights to mean anything.
@@ -21,19 +24,23 @@ _SAME: Final = ("architecture", "classes", "preprocessing", "data")
 _COPIED: Final = (run_folder.SPLIT_NAME, run_folder.MANIFEST_NAME)
 
 
-def make_soup(runs: Sequence[Path], out: Path, command: str = "") -> Path:
+def make_soup(runs: Sequence[Path], out: Path, command: str = "", start_share: float = 0.0) -> Path:
     """Write a run folder whose weights are the mean of finished runs' weights.
 
     Args:
-        runs: Two run folders or more, of one architecture, one preprocessing and one split.
+        runs: Run folders of one architecture, one preprocessing and one split; at least two, or
+            one if ``start_share`` is above 0.
         out: The new run folder; must not exist.
         command: The command line, for the record.
+        start_share: Share of the weights that the first run started from, 0 to below 1.
 
     Raises:
         InvalidInputError: If the runs do not fit together, or ``out`` is there already.
         ModelError: If a run cannot be read.
     """
-    if len(runs) < 2:
+    if not 0.0 <= start_share < 1.0:
+        raise InvalidInputError("--start-share", start_share, "a share from 0 to below 1")
+    if not runs or (len(runs) < 2 and not start_share):
         raise InvalidInputError("runs", len(runs), "at least two", "name more run folders")
     if out.exists():
         raise InvalidInputError("--out", str(out), "a new folder", "choose another name")
@@ -57,6 +64,8 @@ def make_soup(runs: Sequence[Path], out: Path, command: str = "") -> Path:
         name: torch.stack([state[name].double() for state in states]).mean(0).to(value.dtype)
         for name, value in states[0].items()
     }
+    if start_share:
+        mean = _blend(_start(first), mean, start_share)
     first.model.load_state_dict(mean)
     out.mkdir(parents=True)
     for name in _COPIED:
@@ -65,6 +74,7 @@ def make_soup(runs: Sequence[Path], out: Path, command: str = "") -> Path:
     config: dict[str, Any] = {
         **first.config,
         "soup_of": [{"run": run.folder.name, **_recipe(run.config)} for run in loaded],
+        "start_share": start_share,
         "command": command,
         "commit": run_folder.commit(),
         "minutes": None if None in minutes else round(sum(minutes), 2),
@@ -72,6 +82,29 @@ def make_soup(runs: Sequence[Path], out: Path, command: str = "") -> Path:
     run_folder.write_config(out, config)
     run_folder.write_weights(first.model, out / run_folder.WEIGHTS_NAME)
     return out
+
+
+def _start(run: run_folder.TrainedRun) -> dict[str, torch.Tensor]:
+    """The weights that a run started from."""
+    start = read_weights(run.folder / run_folder.UNTRAINED_NAME)
+    expected = {name: value.shape for name, value in run.model.state_dict().items()}
+    if {name: value.shape for name, value in start.items()} != expected:
+        raise InvalidInputError(
+            str(run.folder / run_folder.UNTRAINED_NAME), "other weights",
+            f"those of {run.config['architecture']}", "name the run folder as it was trained",
+        )  # fmt: skip
+    return start
+
+
+def _blend(
+    start: dict[str, torch.Tensor], end: dict[str, torch.Tensor], start_share: float
+) -> dict[str, torch.Tensor]:
+    return {
+        name: (start_share * start[name].double() + (1 - start_share) * value.double()).to(
+            value.dtype
+        )
+        for name, value in end.items()
+    }
 
 
 def _recipe(config: dict[str, Any]) -> dict[str, Any]:
