@@ -13,19 +13,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Picture = NDArray[np.float32]
+from recycle_sorter.vision.belt_colour import (
+    TRIM,
+    Picture,
+    pooled_covariance,
+    scaled,
+    squared,
+    trimmed_covariance,
+    whitener_of,
+)
 
 _GAIN_LIMITS: Final = (0.3, 3.0)
 _STEP: Final = 4  # every so manieth row and column is enough for medians
-_FLOOR_LEVELS: Final = 1.5  # quantisation and noise that a plain belt has at least
-_FLOOR_SHARE: Final = 0.008  # local light is never steadier than that
-_TRIM: Final = 16.0  # squared distance beyond which a pixel is no texture while learning
 _PATCH_PX: Final = 5
 _FINE_PX: Final = 3
 _COARSE_PX: Final = 9
@@ -33,10 +38,15 @@ _CLIP: Final = 8.0
 # Lowest thresholds on the two scales, standard deviations; texture with long tails raises them.
 _MIN_FINE: Final = 4.0
 _MIN_COARSE: Final = 4.0
+# Smoothing takes coarse texture away, a mesh's for one: where it spans more grey levels than this,
+# the lowest threshold of the large scale falls.
+_ROUGH_LEVELS: Final = 10.0
+_LEAST_COARSE: Final = 1.6
 _BULK: Final = 0.8
 _TAIL: Final = (3.6, 6.5)  # fine, coarse
 _BULK_WEIGHT: Final = 0.06
 _MIN_CELLS: Final = 16
+_MANY_CELLS: Final = 1000  # half of so many do for a first guess
 _MAX_RAISE: Final = 6.0
 
 
@@ -77,7 +87,7 @@ class BeltModel:
             np.minimum(first, second)
             for first, second in zip(weights[:apart], weights[apart:], strict=False)
         ]
-        self._covariance = _covariance(differences, weights)
+        self._covariance = pooled_covariance(differences, weights)
         self._whiten()
         self._last: tuple[Picture, Picture] | None = None
         self._set_thresholds(differences, weights)
@@ -89,8 +99,10 @@ class BeltModel:
             small: ``(height, width, 3)`` float32, grey levels.
         """
         self._gain = self._gain_of(small)
-        expected = np.minimum(self.mean * self._gain, np.float32(255.0))
-        return self._depart(small - expected)
+        expected = scaled(self.mean, self._gain)
+        np.minimum(expected, np.float32(255.0), out=expected)
+        np.subtract(small, expected, out=expected)
+        return self._depart(expected)
 
     def adapt(self, small: Picture, is_belt: NDArray[np.bool_], weight: float) -> None:
         """Follows slow changes of what stands still.
@@ -104,7 +116,7 @@ class BeltModel:
         if weight <= 0:
             return
         mask = is_belt.astype(np.uint8)
-        cv2.accumulateWeighted(small / self._gain, self.mean, weight, mask)
+        cv2.accumulateWeighted(scaled(small, 1.0 / self._gain), self.mean, weight, mask)
         self._prepare()
         if self._last is not None:
             bulk = self._bulk_of(self._last, is_belt)
@@ -127,7 +139,7 @@ class BeltModel:
         """A median finds most of the belt, the sums over it the gain to a fraction of a level."""
         cells = small[::_STEP, ::_STEP] + 1.0
         ratios = (cells / self._coarse_mean).reshape(-1, 3)
-        middle = np.median(ratios, axis=0)
+        middle = np.median(ratios[:: 2 if len(ratios) >= _MANY_CELLS else 1], axis=0)
         near = (np.abs(ratios - middle) < 0.15 * middle).all(axis=1)
         # Overexposed cells say nothing about how bright they are.
         near &= (cells.reshape(-1, 3) < 250.0).all(axis=1)
@@ -137,17 +149,17 @@ class BeltModel:
         return np.asarray(np.clip(middle, *_GAIN_LIMITS), np.float32)
 
     def _whiten(self) -> None:
-        self._whitener = _whitener_of(self._covariance, float(np.median(self._coarse_mean)))
+        self._whitener = whitener_of(self._covariance, float(np.median(self._coarse_mean)))
 
     def _scales(self, difference: Picture) -> tuple[Picture, Picture, Picture]:
         """Squared distances: unsmoothed, smoothed a little, and (at half the size) a lot."""
         white = cv2.transform(difference, self._whitener)
-        raw = _square(white)
+        raw = squared(white)
         fine = cv2.blur(white, (_FINE_PX, _FINE_PX))
         half = cv2.resize(fine, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
         side = _COARSE_PX // 2 | 1
         coarse = cv2.blur(np.clip(half, -_CLIP, _CLIP), (side, side))
-        return raw, _square(fine), _square(coarse)
+        return raw, squared(fine), squared(coarse)
 
     def _depart(self, difference: Picture) -> Departure:
         raw, fine, coarse = self._scales(difference)
@@ -188,8 +200,11 @@ class BeltModel:
         # The tail is told from the bulk: unlike the tail itself, it is the same whether what was
         # taken for an item is left out of it or not.
         self._bulk = bulk
-        lowest = np.array([_MIN_FINE, _MIN_COARSE])
-        limits = np.clip(np.array(_TAIL) * bulk, lowest, _MAX_RAISE * lowest)
+        spread = math.sqrt(float(np.linalg.eigvalsh(self._covariance)[-1]))
+        rough = _MIN_COARSE * _ROUGH_LEVELS / max(spread, _ROUGH_LEVELS)
+        lowest = np.array([_MIN_FINE, max(_LEAST_COARSE, rough)])
+        most = _MAX_RAISE * np.array([_MIN_FINE, _MIN_COARSE])
+        limits = np.clip(np.array(_TAIL) * bulk, lowest, most)
         self.thresholds = (float(limits[0]), float(limits[1]))
         self._per_fine, self._per_coarse = (float(1.0 / limit**2) for limit in limits)
 
@@ -214,8 +229,8 @@ def learn_belt(frames: list[Picture], travel_axis: int, smooth_px: float = 8.0) 
     median = np.asarray(np.median(stack, axis=0), np.float32)
     prior = _streaks(median, travel_axis)
     # What the belt's colour varies by, from the pixels that are near to the streaks.
-    covariance = _trimmed_covariance(median - prior)
-    whitener = _whitener_of(covariance, float(np.median(prior)))
+    covariance = trimmed_covariance(median - prior)
+    whitener = whitener_of(covariance, float(np.median(prior)))
     weights = [_belt_weight(sample - prior, whitener) for sample in stack]
     total = np.sum(weights, axis=0)
     # A quarter of the frames showed the belt there; the others, an item that passed.
@@ -233,7 +248,7 @@ def learn_belt(frames: list[Picture], travel_axis: int, smooth_px: float = 8.0) 
 
 def _belt_weight(difference: Picture, whitener: NDArray[np.float32]) -> Picture:
     """1 where no item lies: specks of texture may stand out, patches of it do not."""
-    stands_out = _square(cv2.transform(cv2.blur(difference, (3, 3)), whitener)) > _TRIM
+    stands_out = squared(cv2.transform(cv2.blur(difference, (3, 3)), whitener)) > TRIM
     patches = cv2.morphologyEx(
         stands_out.astype(np.uint8), cv2.MORPH_OPEN, np.ones((_PATCH_PX, _PATCH_PX), np.uint8)
     )
@@ -256,40 +271,3 @@ def _streaks(picture: Picture, travel_axis: int) -> Picture:
         weight = 1.0 / (1.0 + (error / 0.02) ** 2)
     smooth = (basis @ fit).reshape(share.shape)
     return np.asarray(lines * smooth - 1.0, np.float32)
-
-
-def _trimmed_covariance(difference: Picture) -> NDArray[np.float64]:
-    flat = difference[::2, ::2].reshape(-1, 3).astype(np.float64)
-    spread = 1.4826 * np.median(np.abs(flat), axis=0)
-    covariance = np.diag(np.maximum(spread, 1.0) ** 2)
-    for _ in range(4):
-        distance = np.einsum("ni,ij,nj->n", flat, np.linalg.inv(covariance), flat)
-        inside = flat[distance < _TRIM]
-        if len(inside) < 16:
-            break
-        covariance = inside.T @ inside / len(inside) + np.eye(3)
-    return covariance
-
-
-def _covariance(differences: list[Picture], weights: list[Picture]) -> NDArray[np.float64]:
-    kept = [
-        difference[::2, ::2][weight[::2, ::2] > 0]
-        for difference, weight in zip(differences, weights, strict=True)
-    ]
-    flat = np.concatenate(kept).astype(np.float64)
-    if len(flat) < 16:
-        return np.eye(3)
-    return np.asarray(flat.T @ flat / len(flat), np.float64)
-
-
-def _whitener_of(covariance: NDArray[np.float64], level: float) -> NDArray[np.float32]:
-    floor = (_FLOOR_LEVELS + _FLOOR_SHARE * level) ** 2
-    values, vectors = np.linalg.eigh(covariance + floor * np.eye(3))
-    return np.asarray((vectors / np.sqrt(values)).T, np.float32)
-
-
-_SUM: Final = np.ones((1, 3), np.float32)
-
-
-def _square(white: NDArray[Any]) -> Picture:
-    return np.asarray(cv2.transform(cv2.multiply(white, white), _SUM), np.float32)

@@ -16,7 +16,16 @@ Mask = NDArray[np.uint8]
 
 _LOW: Final = 0.5  # of the threshold: grows an outline from where it is certain
 _SOLID: Final = 0.62  # of its smallest rectangle, from which on a fragment is an item of its own
-_PIECE: Final = 0.2  # of its neighbour, up to which an outline may be a piece of it
+_PIECE: Final = 0.3  # of its neighbour, up to which an outline may be a piece of it
+# What holds an outline: so much of it is sure, or so much of it departs clearly. Marks worn into
+# a belt, and dirt, depart weakly over wide areas of which only a few pixels are sure.
+_SURE_SHARE: Final = 0.2
+_CLEAR_SHARE: Final = 0.1
+_CLEAR: Final = 1.5
+# What is too thin for an item is one all the same if it is no longer than so many shortest sides
+# and departs so clearly: a strip. Scratches are thinner, a splice is longer.
+_STRIP_SIDES: Final = 8.0
+_STRIP_CLEAR: Final = 4.0
 _HALF: Final = 0.25  # half of the contrast, squared
 _STRONG: Final = 60.0  # squared standard deviations, from which on smoothing leaves a rim
 
@@ -29,7 +38,7 @@ class BlobSizes:
         min_px: Shortest side of an item.
         join_px: Fragments of one item lie no further apart.
         near_px: Items that lie no further apart touch.
-        part_px: Small pieces no further from a much larger outline are of it.
+        part_px: Small pieces no further from another outline are of it.
         deep_px: One item's outline has no deeper bay.
         notch_px: Nor two bays deeper than this.
         broad_px: Nor an area above this, squared.
@@ -77,27 +86,79 @@ def find_blobs(departure: Departure, sizes: BlobSizes) -> list[Blob]:
     if not sure.any():
         return []
     grown = _trimmed(departure)
-    opened = cv2.morphologyEx(grown, cv2.MORPH_OPEN, _disc(2))
+    opened = _changed(grown, cv2.MORPH_OPEN, 2)
     # Thin edges are all that a clear film shows: they are closed into outlines before specks go.
-    closed = cv2.morphologyEx(grown, cv2.MORPH_CLOSE, _disc(round(sizes.join_px)))
-    filled = _filled(closed)
-    body = cv2.morphologyEx(filled, cv2.MORPH_OPEN, _disc(round(0.5 * sizes.min_px)))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(body, connectivity=8)
+    filled = _filled(_changed(grown, cv2.MORPH_CLOSE, sizes.join_px))
+    body = _changed(filled, cv2.MORPH_OPEN, 0.5 * sizes.min_px)
     blobs: list[Blob] = []
     min_area = 0.5 * sizes.min_px**2
-    for label in range(1, count):
-        left, top, width, height, area = (int(value) for value in stats[label])
-        window = (slice(top, top + height), slice(left, left + width))
-        mask = (labels[window] == label).astype(np.uint8)
-        if area < min_area or np.count_nonzero(sure[window] & mask) < 0.25 * min_area:
-            continue
-        parts = _parts(mask, opened[window] & mask, min_area)
-        blobs += [_blob(part, left, top) for part in parts]
-    blobs = _joined(blobs, sizes.part_px, 12.0 * sizes.min_px**2)
-    _mark_near(blobs, labels.shape, sizes.near_px)
+    for whole in _components(body):
+        for one in _held(whole, sure, departure.score, sizes):
+            if np.count_nonzero(one.mask) < min_area:
+                continue
+            parts = _parts(one.mask, opened[_window(one)] & one.mask, min_area)
+            blobs += [_blob(part, one.left_px, one.top_px) for part in parts]
+    blobs += _strips(filled, body, departure.score, sizes)
+    blobs = _joined(blobs, sizes)
+    _mark_near(blobs, body.shape, sizes.near_px)
     for blob in blobs:
         blob.is_several = _is_several(blob.mask, sizes)
     return blobs
+
+
+def _components(mask: Mask) -> list[Blob]:
+    """What hangs together, without holes; outlines are quicker found than labels."""
+    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    found = []
+    for outline in reversed(outlines):  # found from the bottom up
+        left, top, width, height = cv2.boundingRect(outline)
+        own = np.zeros((height, width), np.uint8)
+        cv2.drawContours(own, [outline], -1, 1, cv2.FILLED, offset=(-left, -top))
+        found.append(Blob(left, top, own))
+    return found
+
+
+def _window(blob: Blob) -> tuple[slice, slice]:
+    height, width = blob.mask.shape
+    rows = slice(blob.top_px, blob.top_px + height)
+    return rows, slice(blob.left_px, blob.left_px + width)
+
+
+def _held(whole: Blob, sure: Mask, score: NDArray[np.float32], sizes: BlobSizes) -> list[Blob]:
+    """What enough of departs from the belt: all of an outline, parts of it, or nothing."""
+    window = _window(whole)
+    own = np.asarray(sure[window] & whole.mask, np.uint8)
+    count, area = np.count_nonzero(own), np.count_nonzero(whole.mask)
+    if count < 0.125 * sizes.min_px**2:
+        return []
+    # A clear film shows only by its edges.
+    is_clear = np.count_nonzero(score[window][whole.mask > 0] > _CLEAR) >= _CLEAR_SHARE * area
+    if is_clear or count >= _SURE_SHARE * area:
+        return [whole]
+    # An item that lies on a stain is held by what is sure of it.
+    core = _changed(_filled(own), cv2.MORPH_OPEN, 0.5 * sizes.min_px)
+    return [
+        Blob(whole.left_px + part.left_px, whole.top_px + part.top_px, part.mask)
+        for part in _components(np.asarray(core & whole.mask, np.uint8))
+    ]
+
+
+def _strips(filled: Mask, body: Mask, score: NDArray[np.float32], sizes: BlobSizes) -> list[Blob]:
+    """Thin items, such as a drinking straw's paper, that no disc of half an item's side fits in."""
+    found = []
+    for strip in _components(_changed(filled, cv2.MORPH_OPEN, 0.3 * sizes.min_px)):
+        window, area = _window(strip), np.count_nonzero(strip.mask)
+        if area < 0.5 * sizes.min_px**2 or np.logical_and(body[window], strip.mask).any():
+            continue
+        if max(strip.mask.shape) > _STRIP_SIDES * sizes.min_px:
+            continue
+        if np.count_nonzero(score[window][strip.mask > 0] > _STRIP_CLEAR) >= 0.5 * area:
+            found.append(strip)
+    return found
+
+
+def _changed(mask: Mask, change: int, side_px: float) -> Mask:
+    return np.asarray(cv2.morphologyEx(mask, change, _disc(round(side_px))), np.uint8)
 
 
 def _trimmed(departure: Departure) -> Mask:
@@ -127,6 +188,8 @@ def _filled(mask: NDArray[Any]) -> Mask:
 def _parts(whole: Mask, opened: Mask, min_area: float) -> list[Mask]:
     """Splits what closing joined, if the pieces are solid enough to be items of their own."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(_filled(opened), connectivity=8)
+    if count < 3:  # one of them is what lies around
+        return [whole]
     solid = []
     for label in range(1, count):
         area = int(stats[label, cv2.CC_STAT_AREA])
@@ -151,19 +214,21 @@ def _blob(mask: Mask, left: int, top: int) -> Blob:
     return Blob(left + x, top + y, np.ascontiguousarray(mask[y : y + height, x : x + width]))
 
 
-def _joined(blobs: list[Blob], reach_px: float, max_area: float) -> list[Blob]:
-    """Gives small pieces to a much larger neighbour: a clear or patterned item falls apart."""
+def _joined(blobs: list[Blob], sizes: BlobSizes) -> list[Blob]:
+    """Gives small pieces to a neighbour: a clear or patterned item falls apart."""
+    tiny = sizes.min_px**2
+    most = 12.0 * tiny
     kept: list[Blob] = []
     for blob in sorted(blobs, key=lambda one: -np.count_nonzero(one.mask)):
-        near = [one for one in kept if _gap_px(one, blob) <= reach_px]
         area = np.count_nonzero(blob.mask)
-        whole = next(
-            (one for one in near if area < _PIECE * min(np.count_nonzero(one.mask), max_area)), None
-        )
-        if whole is None:
-            kept.append(blob)
+        for index, one in enumerate(kept):
+            # Small beside its neighbour, or hardly large enough to be an item at all.
+            limit = max(_PIECE * min(np.count_nonzero(one.mask), most), tiny)
+            if area < limit and _gap_px(one, blob) <= sizes.part_px:
+                kept[index] = _united(one, blob)
+                break
         else:
-            kept[kept.index(whole)] = _united(whole, blob)
+            kept.append(blob)
     return sorted(kept, key=lambda one: (one.top_px, one.left_px))
 
 

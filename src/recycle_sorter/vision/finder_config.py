@@ -17,7 +17,7 @@ class FinderConfig:
         max_item_m: Longer ones are several items that touch, 0.01 to 5.
         join_m: Fragments of one item lie no further apart, 0 to 0.1.
         near_m: Items no further apart count as touching, 0 to 0.1.
-        part_m: Small pieces no further from a much larger outline are of that item, 0 to 0.1.
+        part_m: Small pieces no further from another outline are of that item, 0 to 0.1.
         deep_m: The outline of one item has no deeper bay, 0.001 to 1.
         notch_m: Nor two bays that are both deeper than this, 0.001 to 1.
         broad_m: Nor an area above this squared, 0.01 to 5.
@@ -30,7 +30,7 @@ class FinderConfig:
     max_item_m: float = 0.40
     join_m: float = 0.010
     near_m: float = 0.006
-    part_m: float = 0.015
+    part_m: float = 0.018
     deep_m: float = 0.036
     notch_m: float = 0.016
     broad_m: float = 0.2

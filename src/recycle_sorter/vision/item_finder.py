@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from recycle_sorter.core.belt.types import Detection
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.vision.belt_calibration import BeltCalibration
-from recycle_sorter.vision.belt_model import BeltModel, Departure, Picture, learn_belt
+from recycle_sorter.vision.belt_colour import Picture
+from recycle_sorter.vision.belt_model import BeltModel, Departure, learn_belt
 from recycle_sorter.vision.blobs import Blob, BlobSizes, find_blobs
 from recycle_sorter.vision.finder_config import FinderConfig
 
@@ -241,7 +242,8 @@ class ItemFinder:
 
     def _found(self, blob: Blob) -> FoundItem:
         outlines, _ = cv2.findContours(blob.mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        outline = max(outlines, key=len).reshape(-1, 2)
+        # All of them: what fell into pieces is as large as they are together.
+        outline = cv2.convexHull(np.concatenate(outlines)).reshape(-1, 2)
         # Contours run through the middles of pixels; the item reaches to their outer edges.
         ends = np.concatenate([outline + step for step in ((0, 0), (1, 0), (0, 1), (1, 1))])
         hull = cv2.convexHull(ends.astype(np.float32)).reshape(-1, 2)

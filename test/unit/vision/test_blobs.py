@@ -6,6 +6,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from recycle_sorter.vision.belt_model import Departure
@@ -41,6 +43,61 @@ def test_a_small_piece_is_of_its_large_neighbour_only_nearby(gap_px: int, count:
     assert len(found) == count
     assert not any(blob.is_near or blob.is_several for blob in found)
     assert sum(int(blob.mask.sum()) for blob in found) == pytest.approx(2000 + 120, rel=0.1)
+
+
+@pytest.mark.parametrize(("gap_px", "count"), [(6, 1), (12, 2)])
+def test_two_pieces_too_small_for_items_are_one_only_nearby(gap_px: int, count: int) -> None:
+    score = canvas()
+    rectangle(score, 100, 100, 10, 6)
+    rectangle(score, 110 + gap_px, 98, 9, 7)
+    assert len(blobs_of(score)) == count
+
+
+@given(
+    first=st.tuples(st.integers(8, 60), st.integers(8, 60)),
+    second=st.tuples(st.integers(8, 60), st.integers(8, 60)),
+    gap_px=st.integers(12, 30),  # 30 mm or more
+    is_across=st.booleans(),
+)
+def test_items_with_free_belt_between_them_stay_two(
+    first: tuple[int, int], second: tuple[int, int], gap_px: int, is_across: bool
+) -> None:
+    score = canvas()
+    rectangle(score, 40, 40, *first)
+    place = (50, 40 + first[1] + gap_px) if is_across else (40 + first[0] + gap_px, 50)
+    rectangle(score, *place, *second)
+    found = blobs_of(score)
+    assert len(found) == 2
+    assert not any(blob.is_near for blob in found)
+
+
+def stain(score: Canvas) -> None:
+    """Departs a little all over; one pixel in twelve is sure."""
+    score[60:140, 60:160] = 0.8
+    score[60:140:4, 60:160:3] = 1.2
+
+
+def test_a_wide_weak_stain_is_no_item_but_what_lies_on_it_is() -> None:
+    score = canvas()
+    stain(score)
+    assert blobs_of(score) == []
+    rectangle(score, 100, 90, 24, 20)
+    [blob] = blobs_of(score)
+    assert int(blob.mask.sum()) == pytest.approx(24 * 20, rel=0.15)
+
+
+@pytest.mark.parametrize(("length", "width", "count"), [(26, 4, 1), (100, 4, 0), (26, 2, 0)])
+def test_a_strip_is_an_item_and_a_scratch_is_not(length: int, width: int, count: int) -> None:
+    score = canvas()
+    rectangle(score, 100, 100, length, width)
+    assert len(blobs_of(score)) == count
+
+
+def test_a_clear_film_shows_by_its_edges() -> None:
+    score = canvas()
+    cv2.rectangle(score, (100, 100), (140, 130), 3.0, 2)
+    [blob] = blobs_of(score)
+    assert int(blob.mask.sum()) == pytest.approx(43 * 33, rel=0.15)
 
 
 def test_two_items_side_by_side_stay_two() -> None:

@@ -125,6 +125,16 @@ def test_an_empty_belt_stays_empty(
     assert ghosts == 0
 
 
+def test_a_plain_item_is_found_on_a_mesh() -> None:
+    belt = DrawnBelt("dark", seed=12)
+    rows, columns = np.indices(belt.texture.shape[:2])
+    belt.texture[(rows % 16 < 8) & (columns % 16 < 8)] += 90.0
+    finder = taught(belt)
+    assert look(belt, finder) == []
+    [found] = look(belt, finder, DrawnItem(0.4, 0.0, 0.1, 0.08, colour_bgr=(150, 150, 150)))
+    assert math.dist(found.detection.centre_m, (0.4, 0.0)) < 0.01
+
+
 def test_a_belt_is_learnt_standing_and_with_an_item_passing() -> None:
     standing = DrawnBelt("green", seed=8)
     finder = taught(standing, is_moving=False)
