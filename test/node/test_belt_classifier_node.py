@@ -16,6 +16,7 @@ from std_srvs.srv import Trigger
 from support.belt_graphs import write_parts
 from support.ros import LATCHED, Harness, image_message, stamp_ns, status_values
 
+from recycle_sorter.belt_run.picture_size import PATIENCE
 from recycle_sorter.core.errors import SorterError
 from recycle_sorter.core.materials import MATERIALS
 from recycle_sorter.ros import belt_conversions
@@ -104,9 +105,29 @@ def test_a_shift_is_measured_where_the_layout_asks_for_it(
     assert np.median(measured) == pytest.approx(0.5 / 20.0, abs=0.002)
 
 
-def test_pictures_of_another_size_start_anew(lane: Lane, pictures: list[NDArray[np.uint8]]) -> None:
+def test_one_picture_of_another_size_does_not_cost_what_was_learnt(
+    lane: Lane, pictures: list[NDArray[np.uint8]]
+) -> None:
+    for pixels in pictures[:-1]:
+        lane.ask(pixels)
+    lane.send(np.concatenate([pictures[0], pictures[0]], axis=1))
+    lane.ros.wait_for(lambda: lane.node.counts["refused"] == 1, "a refusal")
+    assert lane.ask(pictures[-1]).detections, "the belt is still known"
+
+
+def test_a_size_that_lasts_is_taken(lane: Lane, pictures: list[NDArray[np.uint8]]) -> None:
     for pixels in pictures[:20]:
         lane.ask(pixels)
+    wide = [np.concatenate([pixels, pixels], axis=1) for pixels in pictures[:2]]
+    for count in range(1, PATIENCE):
+        lane.send(wide[0])
+        lane.ros.wait_for(lambda n=count: lane.node.counts["refused"] == n, "a refusal")
+    assert lane.ask(wide[1]).header
+
+
+def test_a_size_that_does_not_fit_the_layout_is_refused(
+    lane: Lane, pictures: list[NDArray[np.uint8]]
+) -> None:
     # The layout's px_per_m makes the view of a smaller picture too short for its decision line.
     lane.send(np.ascontiguousarray(pictures[0][:, :200]))
     lane.ros.wait_for(lambda: lane.node.counts["refused"] == 1, "a refusal")

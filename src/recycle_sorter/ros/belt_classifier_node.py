@@ -12,6 +12,7 @@ from std_srvs.srv import Trigger
 
 from recycle_sorter.belt_run.parts import make_calibration, make_perception
 from recycle_sorter.belt_run.perception import BeltPerception
+from recycle_sorter.belt_run.picture_size import PictureSize
 from recycle_sorter.config_files import load_layout
 from recycle_sorter.core.errors import InvalidInputError, ModelError
 from recycle_sorter.inference.bundle import ModelBundle
@@ -45,7 +46,7 @@ class BeltClassifierNode(SorterNode):
         self.at_destroy.callback(engine.close)
         self._background = values["background"].replace("auto", "")
         self._perception: BeltPerception | None = None
-        self._size_px = (0, 0)
+        self._picture_size = PictureSize()
         self._position_m: float | None = None
         self._problem = ""
         self.counts = {"frames": 0, "answered": 0, "refused": 0, "failed": 0, "items": 0}
@@ -93,13 +94,14 @@ class BeltClassifierNode(SorterNode):
         self._problem = ""
 
     def _perception_for(self, width_px: int, height_px: int) -> BeltPerception:
-        """The parts for pictures of a size; made anew, belt and all, if it changes."""
-        if self._perception is None or self._size_px != (width_px, height_px):
+        """The parts for pictures of a size; made anew, belt and all, if it changes for good."""
+        if self._picture_size.is_new(width_px, height_px) or self._perception is None:
             calibration = make_calibration(self._layout, width_px, height_px)
             self._perception = make_perception(
                 self._layout, calibration, self._bundle, self.engine, self._background
             )
-            self._size_px = (width_px, height_px)
+            self._picture_size.settle(width_px, height_px)
+            self.get_logger().info(f"pictures of {width_px} x {height_px}: learning the belt")
         return self._perception
 
     def _on_state(self, message: BeltState) -> None:
