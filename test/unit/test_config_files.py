@@ -52,6 +52,23 @@ def test_the_shipped_belt_serves_every_material() -> None:
     assert max(place.away_sec + place.lead_sec for place in layout.places) < 60 / 240
 
 
+def test_the_costs_that_the_shipped_belt_shows_can_be_taken(tmp_path: Path) -> None:
+    text = SHIPPED_BELT.read_text(encoding="utf-8")
+    assert load_layout().routing.costs is None
+    head, example = text.split("# costs:\n", 1)
+    lines, rest = example.split("\n\n", 1)
+    shown = "\n".join(line.removeprefix("# ") for line in lines.splitlines())
+    path = tmp_path / "belt.yaml"
+    path.write_text(f"{head}costs:\n{shown}\n\n{rest}", encoding="utf-8")
+    costs = load_layout(str(path)).routing.costs
+    assert costs is not None
+    assert costs.costs["glass"]["fibre"] == 5.0
+    assert costs.costs["metal"]["residue"] == 2.0
+    assert costs.costs["paper"] == {
+        "fibre": 0.0, "glass": 1.0, "metal": 1.0, "plastic": 1.0, "residue": 0.5,
+    }  # fmt: skip
+
+
 def test_a_calibration_lies_beside_the_belt_that_names_it(tmp_path: Path) -> None:
     data = load_yaml(SHIPPED_BELT)
     camera = {"view_length_m": 0.8, "view_width_m": 0.6, "calibration": "seen/belt.yaml"}
