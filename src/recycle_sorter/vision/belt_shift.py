@@ -31,6 +31,7 @@ _LENGTH: Final = 320  # columns along the travel that the correlation works on, 
 _ROWS: Final = 96  # rows across, at most
 _MIN_COLUMNS: Final = 32
 _MIN_PEAK: Final = 7.0  # in standard deviations of the correlation's noise, which reaches 4
+_MIN_ODD: Final = 0.2  # of the whole's peak: a half where all moves, up to an eighth by noise
 _NEAR: Final = 2.5  # columns: below, the odd part's two peaks run into one another
 _HINT: Final = 5.0  # likewise: what may have moved
 _CONFIRM_STOP: Final = 2  # pictures in doubt before a belt that ran is believed to stand
@@ -207,11 +208,12 @@ class BeltShift:
     def _shift(self, before: _Seen, now: _Seen) -> float | None:
         """The shift in columns, or None if no peak stands out."""
         weighted = self._correlate(before.spectrum, now.spectrum)
-        odd, odd_score = self._peak(_odd(weighted))
-        if abs(odd) >= _NEAR and odd_score >= _MIN_PEAK:
+        odd, odd_score, odd_height = self._peak(_odd(weighted))
+        whole, score, height = self._peak(weighted)
+        is_part = odd_height >= _MIN_ODD * height
+        if abs(odd) >= _NEAR and odd_score >= _MIN_PEAK and is_part:
             # The odd part's two peaks still push each other where they are close.
             return odd if abs(odd) > 3 * _NEAR else _refine(weighted, self._shape[1], odd)
-        whole, score = self._peak(weighted)
         if score >= _MIN_PEAK and abs(whole) >= _NEAR:
             return whole
         # It seems to stand, or shows nothing: few things may move before much that stands.
@@ -220,8 +222,9 @@ class BeltShift:
             weighted = self._correlate(
                 self._spectrum(before.strip * changed), self._spectrum(now.strip * changed)
             )
-            odd, odd_score = self._peak(_odd(weighted))
-            if abs(odd) >= _NEAR and odd_score >= _MIN_CHANGED_PEAK:
+            odd, odd_score, odd_height = self._peak(_odd(weighted))
+            is_part = odd_height >= _MIN_ODD * self._peak(weighted)[2]
+            if is_part and abs(odd) >= _NEAR and odd_score >= _MIN_CHANGED_PEAK:
                 return odd
         if score < _MIN_PEAK or (abs(odd) >= _NEAR and odd_score >= _HINT):
             return None
@@ -259,8 +262,8 @@ class BeltShift:
         weighted[int(0.9 * len(weighted)) :] = 0.0
         return np.asarray(weighted, np.complex128)
 
-    def _peak(self, spectrum: NDArray[np.complex128]) -> tuple[float, float]:
-        """Where the correlation peaks, columns, and how high, in deviations of its noise."""
+    def _peak(self, spectrum: NDArray[np.complex128]) -> tuple[float, float, float]:
+        """Where the correlation peaks, columns; how high, in deviations of its noise; and as is."""
         columns = self._shape[1]
         reach = min(round(self._max_shift_m * self._columns_per_m) + 2, columns // 3)
         wave = np.fft.irfft(spectrum, columns)
@@ -270,7 +273,7 @@ class BeltShift:
         distance = np.minimum(np.abs(shifts - self._last) / reach, 1.0)
         best = int(np.argmax(heights * (1.0 - _NEAR_LAST * distance)))
         place = _refine(spectrum, columns, float(shifts[best]))
-        return place, float(heights[best]) / noise
+        return place, float(heights[best]) / noise, float(heights[best])
 
 
 def _odd(spectrum: NDArray[np.complex128]) -> NDArray[np.complex128]:
