@@ -20,12 +20,13 @@ import torch
 from cv_bridge import CvBridge
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from safetensors.torch import load_file
 from sensor_msgs.msg import CameraInfo, Image
-from torchvision.models import resnet18
 
 from benchmarks.probe import ProbeNode
 from recycle_sorter.core.materials import MATERIALS
 from recycle_sorter.inference.bundle import ModelBundle
+from recycle_sorter.inference.torch_networks import ARCHITECTURES
 from recycle_sorter.sources.images import ImagesSource
 from recycle_sorter.sources.slideshow import SlideshowSpec
 from recycle_sorter_msgs.msg import DiverterCommand, MaterialClassification
@@ -56,16 +57,19 @@ class Camera(Node):
         self.infos.publish(CameraInfo(header=message.header))
 
 
+def load_network(bundle: ModelBundle) -> torch.nn.Module:
+    """The bundle's network in eager torch, as its training leaves it."""
+    network = ARCHITECTURES[bundle.architecture](len(bundle.labels))
+    network.load_state_dict(load_file(bundle.networks["fp32"].weights))
+    return network.eval()
+
+
 class Classifier(Node):
     """Runs the network in the subscription's callback."""
 
     def __init__(self, bundle: ModelBundle) -> None:
         super().__init__("classifier")
-        from safetensors.torch import load_file
-
-        self.model = resnet18(num_classes=len(MATERIALS))
-        self.model.load_state_dict(load_file(bundle.networks["fp32"].weights))
-        self.model.eval()
+        self.model = load_network(bundle)
         self.mean = np.array(bundle.preprocessing.mean, np.float32)
         self.std = np.array(bundle.preprocessing.std, np.float32)
         self.bridge = CvBridge()
