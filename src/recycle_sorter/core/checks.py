@@ -3,24 +3,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from recycle_sorter.core.errors import InvalidInputError
 
 
 def number(field: str, value: object, low: float, high: float) -> float:
-    """Returns a finite number within its range.
+    """Returns a number within its range, whose bounds are finite.
 
     Raises:
         InvalidInputError: If it is none.
     """
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not math.isfinite(value)
-        or not low <= value <= high
-    ):
+    # NaN fails the comparison, and so do infinity and integers that no float holds.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise InvalidInputError(field, value, f"a number from {low:g} to {high:g}")
     return float(value)
 
