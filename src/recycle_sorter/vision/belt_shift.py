@@ -210,8 +210,7 @@ class BeltShift:
         weighted = self._correlate(before.spectrum, now.spectrum)
         odd, odd_score, odd_height = self._peak(_odd(weighted))
         whole, score, height = self._peak(weighted)
-        is_part = odd_height >= _MIN_ODD * height
-        if abs(odd) >= _NEAR and odd_score >= _MIN_PEAK and is_part:
+        if abs(odd) >= _NEAR and odd_score >= _MIN_PEAK and odd_height >= _MIN_ODD * height:
             # The odd part's two peaks still push each other where they are close.
             return odd if abs(odd) > 3 * _NEAR else _refine(weighted, self._shape[1], odd)
         if score >= _MIN_PEAK and abs(whole) >= _NEAR:
