@@ -95,8 +95,8 @@ class TrackedItem:
         first_ns: When it was first seen, steady clock.
         last_ns: When it was last seen, steady clock.
         frames: How many pictures showed it.
-        is_touching: Whether it lay against another item in most of them, or was once seen as one
-            with it.
+        is_touching: Whether it lay against another item in two thirds of them, or was once seen
+            as one with it.
         materials: Names, in the order of the evidence's probabilities.
         evidence: What the pictures said, oldest first; bounded, see ``fusion.add_evidence``.
     """

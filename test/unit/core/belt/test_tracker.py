@@ -74,6 +74,15 @@ def test_an_item_that_enters_in_part_keeps_one_number_and_is_measured_whole() ->
     assert not found.is_touching
 
 
+@pytest.mark.parametrize(("in_ten", "is_touching"), [(0, False), (6, False), (7, True), (10, True)])
+def test_an_item_touches_another_if_most_pictures_say_so(in_ten: int, is_touching: bool) -> None:
+    tracker, item = Tracker(STILL), Item(0.3)
+    for i in range(30):
+        tracker.update(picture(i, look(item, 0.0, is_touching=i % 10 < in_ten)), 0.0)
+    (found,) = tracker.items
+    assert found.is_touching is is_touching
+
+
 def test_an_item_that_never_fits_the_view_is_numbered_too() -> None:
     tracker, item = Tracker(TrackerConfig()), Item(-0.5, 0.0, 1.0, 0.05)
     for i in range(150):
