@@ -90,8 +90,9 @@ def test_a_decision_tells_its_evidence_and_the_surest_picture() -> None:
     tracked = item(
         Evidence(5, (0.6, 0.4), 1.0, 0.0), Evidence(6, (0.1, 0.9), 1.0, 0.0), Evidence(7, (), 1, 0)
     )
-    message = convert.decision_to_message(DECISION, tracked, 0.7, "camera")
-    convert.add_best(message, tracked, lambda steady_ns: steady_ns + 100)
+    message = convert.decision_to_message(
+        DECISION, tracked, 0.7, "camera", lambda steady_ns: steady_ns + 100
+    )
     assert (message.item_id, message.x_m, message.y_m) == (3, 0.7, 0.1)
     assert (message.length_m, message.width_m) == (0.2, 0.1)
     assert dict(zip(message.materials, message.probabilities, strict=True)) == pytest.approx(
@@ -103,9 +104,11 @@ def test_a_decision_tells_its_evidence_and_the_surest_picture() -> None:
 
 
 def test_a_decision_without_evidence_has_no_best_picture() -> None:
-    message = convert.decision_to_message(DECISION, item(), 0.7, "camera")
-    convert.add_best(message, item(), lambda steady_ns: steady_ns)
+    message = convert.decision_to_message(
+        DECISION, item(), 0.7, "camera", lambda steady_ns: steady_ns + 100
+    )
     assert (message.best_material, message.best_confidence) == ("", 0.0)
+    assert time_to_ns(message.best_time) == 0
 
 
 def test_a_records_times_are_stamps_and_unset_ones_stay_unset() -> None:

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from recycle_sorter.core.belt.judged import EnteringItem
 from recycle_sorter.core.belt.types import Cause, ItemRecord, Outcome, TrackedItem
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.types import Reason, SortDecision
 from recycle_sorter.ros import belt_conversions as convert
 from recycle_sorter.ros import belt_heard as heard
+from recycle_sorter.ros.conversions import ns_to_time
 from recycle_sorter_msgs.msg import BeltTruth
 from recycle_sorter_msgs.msg import ItemRecord as ItemRecordMessage
 from recycle_sorter_msgs.msg import SortDecision as SortDecisionMessage
@@ -30,7 +32,7 @@ RECORD = ItemRecord(
 
 
 def decision_message() -> SortDecisionMessage:
-    return convert.decision_to_message(DECISION, ITEM, 0.7, "camera")
+    return convert.decision_to_message(DECISION, ITEM, 0.7, "camera", lambda steady_ns: steady_ns)
 
 
 def record_message() -> ItemRecordMessage:
@@ -54,11 +56,10 @@ def test_a_record_whose_decision_was_not_heard_keeps_its_own_words() -> None:
 
 
 def test_a_truth_comes_back() -> None:
-    message = convert.truth_to_message(3, "metal", (0.0, 0.1), (0.08, 0.05), 2.5, True, "can")
-    found = heard.message_to_truth(message)
-    assert (found.item_id, found.material, found.x_m, found.y_m) == (3, "metal", 0.0, 0.1)
-    assert (found.length_m, found.width_m, found.position_m) == (0.08, 0.05, 2.5)
-    assert (found.is_overlapping, found.source) == (True, "can")
+    item = EnteringItem(7, 3, "metal", 0.0, 0.1, 0.08, 0.05, 2.5, True, "can")
+    message = convert.truth_to_message(item)
+    message.header.stamp = ns_to_time(7)
+    assert heard.message_to_truth(message) == item
 
 
 @pytest.mark.parametrize(

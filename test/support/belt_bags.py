@@ -24,18 +24,7 @@ def write_belt_bag(path: Path, twin: Twin) -> Path:
             stamp_ns = twin.start_ns + index * NS_PER_SEC // ENCODER_HZ
             bag.write_ticks(twin.encoder_ticks(stamp_ns), stamp_ns)
         for item in twin.items:
-            position_m = twin.position_m(item.enter_ns)
-            bag.write_truth(
-                item.enter_ns,
-                item.item_id,
-                item.material,
-                x_m=item.s_m + position_m,
-                y_m=item.y_m,
-                size_m=(item.along_m, item.across_m),
-                position_m=position_m,
-                is_overlapping=item.is_overlapping,
-                source=item.source,
-            )
+            bag.write_truth(twin.entering(item))
         for frame in twin.frames():
             bag.write(frame)
     return path

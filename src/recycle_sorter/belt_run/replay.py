@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from heapq import merge
 
 from recycle_sorter.belt_run.perception import BeltPerception
-from recycle_sorter.belt_run.result import RunResult, Truths, make_result
+from recycle_sorter.belt_run.result import RunResult, Truths, counted, make_result
 from recycle_sorter.belt_run.runner import BeltRunner, RunnerConfig
 from recycle_sorter.belt_run.simulate import Watcher
 from recycle_sorter.core.belt.judged import TrueItem
@@ -21,7 +21,6 @@ from recycle_sorter.sources.bag import BagSource
 from recycle_sorter.sources.belt_bag import (
     BeltRecording,
     EncoderSample,
-    RecordedTruth,
     SpeedSample,
 )
 
@@ -94,11 +93,14 @@ def replay(
             runner.on_speed(event.speed_m_per_sec, event.stamp_ns)
         # As soon as the belt's place at its stamp is known: motions forget.
         while truths and truths[0].stamp_ns <= (motion.newest_ns or 0):
-            places += _placed(truths.pop(0), runner)
+            truth = truths.pop(0)
+            position_m = motion.position_m(truth.stamp_ns)
+            if position_m is not None:
+                places.append(truth.placed(position_m))
     runner.finish(end_ns + round((config.latency_sec + 0.05) * NS_PER_SEC))
     line.close()
     last_m = motion.position_m(end_ns) or 0.0
-    items = [_counted(item, last_m, layout) for item in places]
+    items = [counted(item, last_m, layout) for item in places]
     return make_result(runner, layout, Truths(items), about or {}, bag=bag.name)
 
 
@@ -120,31 +122,3 @@ def _events(bag: BagSource, recording: BeltRecording, source: str) -> Iterator[_
 def _frames(bag: BagSource) -> Iterator[Frame]:
     while (frame := bag.read()) is not None:
         yield frame
-
-
-def _placed(truth: RecordedTruth, runner: BeltRunner) -> list[TrueItem]:
-    """The item's place on the belt as the line counts; nothing where that is unknown."""
-    position_m = runner.motion.position_m(truth.stamp_ns)
-    if position_m is None:
-        return []
-    return [
-        TrueItem(
-            item_id=truth.item_id,
-            material=truth.material,
-            s_m=truth.x_m - position_m,
-            y_m=truth.y_m,
-            enter_ns=truth.stamp_ns,
-            is_separate=not truth.is_overlapping,
-            length_m=truth.length_m,
-            source=truth.source,
-        )
-    ]
-
-
-def _counted(item: TrueItem, last_m: float, layout: Layout) -> TrueItem:
-    """With what the belt's last position says of whether it could be decided."""
-    counts = item.s_m + last_m > layout.decision_line_m + 0.05
-    return TrueItem(
-        item.item_id, item.material, item.s_m, item.y_m, item.enter_ns, item.is_separate, counts,
-        item.length_m, item.source,
-    )  # fmt: skip

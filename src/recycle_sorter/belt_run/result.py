@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 from recycle_sorter.belt_run.page import RunView, render_page
 from recycle_sorter.belt_run.parts import bin_of, make_marks
@@ -17,8 +17,11 @@ from recycle_sorter.core.belt.layout import Layout
 from recycle_sorter.core.belt.types import Outcome
 from recycle_sorter.core.types import NS_PER_SEC
 
-ToTruth = Callable[[float, int], float]
-"""From a place ``x_m`` in the machine at a stamp to the place on the belt as the truth counts."""
+PositionM = Callable[[int], float]
+"""The belt's position at a stamp, metres."""
+
+# What ends so near the decision line may not have been decided.
+_BEYOND_M: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +61,44 @@ class Truths:
     Attributes:
         items: The true items.
         landings: Bin by true item.
-        to_truth: Converts places; None for a run whose line counts as its truth does.
+        position_m: The belt's, as the truth counts it; None if only the line knows of it.
     """
 
     items: list[TrueItem] = field(default_factory=list)
     landings: dict[int, str] = field(default_factory=dict)
-    to_truth: ToTruth | None = None
+    position_m: PositionM | None = None
+
+
+def new_account(layout: Layout) -> BeltAccount:
+    """An empty account of a layout's line."""
+    return BeltAccount(
+        bin_of(layout), layout.routing.reject_bin, tolerance_sec=layout.tolerance_sec
+    )
+
+
+def counted(item: TrueItem, last_m: float, layout: Layout) -> TrueItem:
+    """The item with what the belt's last position says of whether it could be decided."""
+    return replace(item, counts=item.s_m + last_m > layout.decision_line_m + _BEYOND_M)
+
+
+def measure_passes(account: BeltAccount, layout: Layout, position_m: PositionM) -> None:
+    """Notes where each item that was fired for was when its diverter had been set.
+
+    Args:
+        account: Holds truth, decisions and records; their times are those of ``position_m``.
+        layout: Of the line.
+        position_m: The belt's, as the account's truth counts it.
+    """
+    places = {place.name: place for place in layout.places}
+    for judged in account.items():
+        truth, record = judged.truth, judged.record
+        if truth is None or record is None or record.outcome is not Outcome.FIRED:
+            continue
+        place = places.get(record.diverter)  # a record that was heard may name any
+        if place is not None:
+            ready_ns = record.issued_ns + round(place.lead_sec * NS_PER_SEC)
+            there_m = truth.s_m + position_m(ready_ns)
+            account.on_pass(record.decision.item_id, there_m - place.position_m)
 
 
 def make_result(
@@ -82,24 +117,19 @@ def make_result(
         about: What ran.
         **more: Further entries of the summary.
     """
-    account = BeltAccount(
-        bin_of(layout), layout.routing.reject_bin, tolerance_sec=layout.tolerance_sec
-    )
+    account = new_account(layout)
     for item in truths.items:
         account.on_truth(item)
     for true_id, name in truths.landings.items():
         account.on_landing(true_id, name)
     for decided in runner.decided:
-        _note(account, decided, truths.to_truth, layout.camera.view_length_m)
+        _note(account, decided, truths.position_m)
     for record in runner.records:
         account.on_record(record)
-    if truths.to_truth is not None:
-        for judged in account.items():
-            _measure(account, judged, layout, truths.to_truth)
     stamps, positions = zip(*runner.track, strict=True) if runner.track else ((), ())
-    if truths.to_truth is not None:
-        # An item at the upstream edge lies at minus the belt's position.
-        positions = tuple(-truths.to_truth(0.0, stamp) for stamp in stamps)
+    if truths.position_m is not None:
+        measure_passes(account, layout, truths.position_m)
+        positions = tuple(truths.position_m(stamp) for stamp in stamps)
     return RunResult(
         about,
         account.summary(frames=runner.frames, counts=runner.line.counts(), **more),
@@ -110,26 +140,12 @@ def make_result(
     )
 
 
-def _note(
-    account: BeltAccount, decided: Decided, to_truth: ToTruth | None, view_length_m: float
-) -> None:
+def _note(account: BeltAccount, decided: Decided, position_m: PositionM | None) -> None:
     decision, item = decided.decision, decided.item
-    s_m = item.s_m if to_truth is None else to_truth(decided.x_m, decision.stamp_ns)
+    s_m = item.s_m if position_m is None else decided.x_m - position_m(decision.stamp_ns)
     asked = [one for one in item.evidence if one.probabilities]
     crops = [dict(zip(item.materials, one.probabilities, strict=True)) for one in asked]
     middle = min(range(len(asked)), key=lambda i: abs(asked[i].offset_m), default=None)
     account.on_decision(
         decision, s_m, item.y_m, latency_ns=decided.latency_ns, crops=crops, centre=middle
     )
-
-
-def _measure(account: BeltAccount, judged: JudgedItem, layout: Layout, to_truth: ToTruth) -> None:
-    """Where the item truly was at the time for which its diverter was commanded."""
-    truth, record = judged.truth, judged.record
-    if truth is None or record is None or record.outcome is not Outcome.FIRED:
-        return
-    place = layout.place(record.diverter)
-    ready_ns = record.issued_ns + round(place.lead_sec * NS_PER_SEC)
-    # Zero of the truth's count lies at -to_truth(0) in the machine.
-    true_x_m = truth.s_m - to_truth(0.0, ready_ns)
-    account.on_pass(record.decision.item_id, true_x_m - place.position_m)

@@ -121,4 +121,4 @@ def _truths(twin: Twin, layout: Layout, config: RunnerConfig) -> Truths:
             )
         )
     landings = {landing.item_id: landing.bin for landing in twin.landed()}
-    return Truths(items, landings, lambda x_m, stamp_ns: x_m - twin.position_m(stamp_ns))
+    return Truths(items, landings, twin.position_m)

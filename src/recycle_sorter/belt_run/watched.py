@@ -14,16 +14,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from recycle_sorter.belt_run.parts import bin_of
-from recycle_sorter.belt_run.result import RunResult
+from recycle_sorter.belt_run.result import RunResult, counted, measure_passes, new_account
 from recycle_sorter.belt_run.timeline import Track
 from recycle_sorter.core.belt import figures
 from recycle_sorter.core.belt.account import BeltAccount
-from recycle_sorter.core.belt.judged import JudgedItem, TrueItem
+from recycle_sorter.core.belt.judged import EnteringItem
 from recycle_sorter.core.belt.layout import Layout
-from recycle_sorter.core.belt.types import ItemRecord, Observation, Outcome
+from recycle_sorter.core.belt.types import ItemRecord, Observation
 from recycle_sorter.core.types import NS_PER_SEC, SortDecision
-from recycle_sorter.sources.belt_bag import RecordedTruth
 
 # As near to an item, a detection is of it: half of the least gap and of a small item.
 _NEAR_M: Final = 0.04
@@ -74,7 +72,7 @@ class WatchedRun:
     forgotten: int = 0
     _again: list[_Decided] = field(default_factory=list)
     _answers: deque[_Answer] = field(default_factory=lambda: deque(maxlen=_KEPT))
-    _truths: list[RecordedTruth] = field(default_factory=list)
+    _truths: list[EnteringItem] = field(default_factory=list)
     _landings: dict[int, str] = field(default_factory=dict)
     _track: dict[int, float] = field(default_factory=dict)
     _looked_ns: int = 0  # when there was last something to forget, or might have been
@@ -118,7 +116,7 @@ class WatchedRun:
         """Notes the end of an item."""
         self.records.append(record)
 
-    def on_truth(self, truth: RecordedTruth) -> None:
+    def on_truth(self, truth: EnteringItem) -> None:
         """Notes a true item as it enters the view."""
         self._truths.append(truth)
 
@@ -148,22 +146,21 @@ class WatchedRun:
             about: What ran.
             **more: Further entries of the summary.
         """
-        account = BeltAccount(
-            bin_of(layout), layout.routing.reject_bin, tolerance_sec=layout.tolerance_sec
-        )
+        account = new_account(layout)
         stamps = sorted(self._track)
         track = Track(tuple(stamps), tuple(self._track[stamp] for stamp in stamps))
         if stamps:
             for truth in self._truths:
                 if truth.stamp_ns >= stamps[0]:
-                    account.on_truth(_true_item(truth, track, layout))
+                    item = truth.placed(track.position_m(truth.stamp_ns))
+                    account.on_truth(counted(item, track.positions_m[-1], layout))
         for true_id, name in self._landings.items():
             account.on_landing(true_id, name)
         self._add_decisions(account, track, layout)
         for record in self.records:
             account.on_record(record)
-        for judged in account.items():
-            _measure(account, judged, track, layout)
+        if stamps:
+            measure_passes(account, layout, track.position_m)
         span_ns = stamps[-1] - stamps[0] if stamps else 0
         summary = account.summary(
             frames=self.frames,
@@ -201,25 +198,3 @@ class WatchedRun:
                     range(len(asked)), key=lambda i: abs(asked[i].x_m - middle_m), default=None
                 ),
             )  # fmt: skip
-
-
-def _true_item(truth: RecordedTruth, track: Track, layout: Layout) -> TrueItem:
-    s_m = truth.x_m - track.position_m(truth.stamp_ns)
-    # Whether it could be decided, by the belt's last position; as a replay has it.
-    counts = s_m + track.positions_m[-1] > layout.decision_line_m + 0.05
-    return TrueItem(
-        truth.item_id, truth.material, s_m, truth.y_m, truth.stamp_ns,
-        not truth.is_overlapping, counts, truth.length_m, truth.source,
-    )  # fmt: skip
-
-
-def _measure(account: BeltAccount, judged: JudgedItem, track: Track, layout: Layout) -> None:
-    """Where the item was, as the line knew later, when its diverter had been set for it."""
-    truth, record = judged.truth, judged.record
-    if truth is None or record is None or record.outcome is not Outcome.FIRED:
-        return
-    place = {one.name: one for one in layout.places}.get(record.diverter)
-    if place is not None:
-        ready_ns = record.issued_ns + round(place.lead_sec * NS_PER_SEC)
-        there_m = truth.s_m + track.position_m(ready_ns)
-        account.on_pass(record.decision.item_id, there_m - place.position_m)

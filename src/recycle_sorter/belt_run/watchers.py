@@ -125,10 +125,7 @@ class Bag(Silent):
         if self._twin is None:
             return
         for landing in self._twin.landed():
-            self._writer.write_landing(
-                landing.stamp_ns, landing.item_id, landing.material, bin_name=landing.bin,
-                diverter=landing.diverter, position_rad=landing.position_rad, x_m=landing.x_m,
-            )  # fmt: skip
+            self._writer.write_landing(landing)
 
     def _write_truths(self, twin: Twin, stamp_ns: int) -> None:
         for item in twin.visible(stamp_ns):
@@ -136,12 +133,7 @@ class Bag(Silent):
             if item.item_id in self._entered or not 0 < item.enter_ns <= stamp_ns:
                 continue
             self._entered.add(item.item_id)
-            position_m = twin.position_m(item.enter_ns)
-            self._writer.write_truth(
-                item.enter_ns, item.item_id, item.material, x_m=item.s_m + position_m,
-                y_m=item.y_m, size_m=(item.along_m, item.across_m), position_m=position_m,
-                is_overlapping=item.is_overlapping, source=item.source,
-            )  # fmt: skip
+            self._writer.write_truth(twin.entering(item))
 
 
 class CropFolder(Silent):

@@ -52,16 +52,7 @@ class BeltBagNode(LineSourceNode):
 
     def _truth_entries(self) -> Iterator[Entry]:
         for one in self.recording.truths:
-            message = convert.truth_to_message(
-                one.item_id,
-                one.material,
-                (one.x_m, one.y_m),
-                (one.length_m, one.width_m),
-                one.position_m,
-                one.is_overlapping,
-                one.source,
-            )
-            yield self.entry(self._truths, message, one.stamp_ns)
+            yield self.entry(self._truths, convert.truth_to_message(one), one.stamp_ns)
 
 
 def main(args: list[str] | None = None) -> int:

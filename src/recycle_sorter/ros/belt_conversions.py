@@ -7,17 +7,18 @@ and as many of them as there are materials.
 
 from __future__ import annotations
 
-import array
 import math
 from collections.abc import Callable, Sequence
 
+from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
 
+from recycle_sorter.core.belt.judged import EnteringItem, Landing
 from recycle_sorter.core.belt.types import Detection, ItemRecord, Observation, TrackedItem
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.types import NS_PER_SEC, SortDecision
 from recycle_sorter.ros.conversions import header, ns_to_time, time_to_ns
-from recycle_sorter.twin.twin import Landing
+from recycle_sorter.sources import belt_fields as fields
 from recycle_sorter_msgs.msg import (
     BeltDetection,
     BeltEncoder,
@@ -46,11 +47,8 @@ def observation_to_message(seen: Observation, source: Header) -> BeltObservation
     """What a picture shows, under the picture's own header."""
     return BeltObservation(
         header=source,
-        detections=[_detection_to_message(each) for each in seen.detections],
-        materials=list(seen.materials),
-        model_id=seen.model_id,
-        shift_m=math.nan if seen.shift_m is None else seen.shift_m,
-        inference_time_sec=seen.inference_time_sec,
+        detections=[BeltDetection(**fields.detection_fields(each)) for each in seen.detections],
+        **fields.observation_fields(seen),
     )
 
 
@@ -86,111 +84,43 @@ def message_to_observation(message: BeltObservation) -> Observation:
 
 
 def decision_to_message(
-    decision: SortDecision, item: TrackedItem, x_m: float, frame_id: str
+    decision: SortDecision, item: TrackedItem, x_m: float, frame_id: str, to_stamp: ToStamp
 ) -> SortDecisionMessage:
-    """A decision with the evidence for it.
+    """A decision with the evidence for it and the surest picture of that.
 
     Args:
         decision: What was decided.
         item: What was tracked of its item.
         x_m: Where the item was at the decision's stamp.
         frame_id: Of the picture.
+        to_stamp: For the time of the surest picture.
     """
     return SortDecisionMessage(
         header=header(decision.stamp_ns, frame_id),
-        item_id=decision.item_id,
-        x_m=x_m,
-        y_m=item.y_m,
-        length_m=item.size_m[0],
-        width_m=item.size_m[1],
-        material=decision.material,
-        confidence=_share(decision.confidence),
-        bin=decision.bin,
-        reason=int(decision.reason),
-        detail=decision.detail,
-        materials=list(decision.probabilities),
-        probabilities=array.array("f", map(_share, decision.probabilities.values())),
-        evidence_frames=decision.evidence_frames,
+        **fields.decision_fields(decision, item, x_m, _timer(to_stamp)),
     )
-
-
-def add_best(message: SortDecisionMessage, item: TrackedItem, to_stamp: ToStamp) -> None:
-    """Adds the surest single picture of the evidence, the first of several alike."""
-    said = [each for each in item.evidence if each.probabilities]
-    if said and item.materials:
-        best = max(said, key=lambda each: max(each.probabilities))
-        confidence = max(best.probabilities)
-        message.best_time = ns_to_time(to_stamp(best.steady_ns))
-        message.best_material = item.materials[best.probabilities.index(confidence)]
-        message.best_confidence = _share(confidence)
 
 
 def record_to_message(record: ItemRecord, to_stamp: ToStamp) -> ItemRecordMessage:
     """How an item ended; its times on the clock of the stamps."""
-
-    def time_of(steady_ns: int) -> int:
-        return to_stamp(steady_ns) if steady_ns else 0
-
     return ItemRecordMessage(
         header=header(to_stamp(record.ended_ns), ""),
-        item_id=record.decision.item_id,
-        material=record.decision.material,
-        bin=record.decision.bin,
-        outcome=int(record.outcome),
-        cause=int(record.cause),
-        diverter=record.diverter,
-        scheduled_time=ns_to_time(time_of(record.scheduled_ns)),
-        issued_time=ns_to_time(time_of(record.issued_ns)),
-        x_m=record.x_m,
-        rival_id=record.rival_id,
-        detail=record.detail,
+        **fields.record_fields(record, _timer(to_stamp)),
     )
 
 
-def truth_to_message(
-    item_id: int,
-    material: str,
-    place_m: tuple[float, float],
-    size_m: tuple[float, float],
-    position_m: float,
-    is_overlapping: bool,
-    source: str,
-) -> BeltTruth:
-    """What really travels, as it enters the view; its stamp is set when it is sent.
-
-    Args:
-        item_id: Counts from 1.
-        material: What it is made of.
-        place_m: Where its middle is then, along and across.
-        size_m: Extent along and across.
-        position_m: The belt's position then.
-        is_overlapping: Whether it lies on or against another.
-        source: Where its picture came from.
-    """
-    return BeltTruth(
-        item_id=item_id,
-        material=material,
-        x_m=place_m[0],
-        y_m=place_m[1],
-        length_m=size_m[0],
-        width_m=size_m[1],
-        position_m=position_m,
-        is_overlapping=is_overlapping,
-        source=source,
-    )
+def truth_to_message(item: EnteringItem) -> BeltTruth:
+    """What really travels, as it enters the view; its stamp is set when it is sent."""
+    return BeltTruth(**fields.truth_fields(item))
 
 
 def landing_to_message(landing: Landing, stamp_ns: int) -> BeltLanding:
     """Where an item of the twin fell."""
-    return BeltLanding(
-        header=header(stamp_ns, ""),
-        item_id=landing.item_id,
-        material=landing.material,
-        bin=landing.bin,
-        diverter=landing.diverter,
-        position_rad=landing.position_rad,
-        x_m=landing.x_m,
-    )
+    return BeltLanding(header=header(stamp_ns, ""), **fields.landing_fields(landing))
+
+
+def _timer(to_stamp: ToStamp) -> Callable[[int], Time]:
+    return lambda steady_ns: ns_to_time(to_stamp(steady_ns) if steady_ns else 0)
 
 
 def speed_of(value: float) -> float:
@@ -200,26 +130,6 @@ def speed_of(value: float) -> float:
         InvalidInputError: If it is not finite.
     """
     return _within("twist.linear.x", value, -1000.0, 1000.0)
-
-
-def _detection_to_message(seen: Detection) -> BeltDetection:
-    left, top, width, height = seen.box_px
-    return BeltDetection(
-        left_px=max(0, left),
-        top_px=max(0, top),
-        width_px=width,
-        height_px=height,
-        x_m=seen.centre_m[0],
-        y_m=seen.centre_m[1],
-        from_m=seen.along_m[0],
-        to_m=seen.along_m[1],
-        length_m=seen.size_m[0],
-        width_m=seen.size_m[1],
-        area_m2=seen.area_m2,
-        is_whole=seen.is_whole,
-        is_touching=seen.is_touching,
-        probabilities=array.array("f", seen.probabilities),
-    )
 
 
 def _message_to_detection(message: BeltDetection, materials: int, where: str) -> Detection:
@@ -264,10 +174,6 @@ def _within(field: str, value: float, low: float, high: float) -> float:
     if not low <= value <= high:  # NaN is within nothing
         raise InvalidInputError(field, value, f"a number from {low:g} to {high:g}")
     return value
-
-
-def _share(value: float) -> float:
-    return min(1.0, max(0.0, value))
 
 
 def stamp_now_ns(steady_ns: int, now_ns: int, steady_now_ns: int) -> int:

@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
-import math
 from enum import IntEnum
 from typing import TypeVar
 
+from recycle_sorter.core.belt.judged import EnteringItem
 from recycle_sorter.core.belt.types import Cause, ItemRecord, Outcome
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.types import Reason, SortDecision
 from recycle_sorter.ros.conversions import time_to_ns
-from recycle_sorter.sources.belt_bag import RecordedTruth
+from recycle_sorter.sources.belt_fields import entering_item, finite
 from recycle_sorter_msgs.msg import BeltTruth
 from recycle_sorter_msgs.msg import ItemRecord as ItemRecordMessage
 from recycle_sorter_msgs.msg import SortDecision as SortDecisionMessage
@@ -31,17 +31,17 @@ def message_to_decision(message: SortDecisionMessage) -> SortDecision:
         raise InvalidInputError("probabilities", count, f"{len(message.materials)}")
     pairs = zip(message.materials, message.probabilities, strict=True)
     for name in ("x_m", "y_m"):
-        _finite(name, float(getattr(message, name)))
+        finite(name, float(getattr(message, name)))
     return SortDecision(
         stamp_ns=time_to_ns(message.header.stamp),
         item_id=int(message.item_id),
         material=str(message.material),
-        confidence=_finite("confidence", float(message.confidence)),
+        confidence=finite("confidence", float(message.confidence)),
         bin=str(message.bin),
         reason=_named(Reason, "reason", int(message.reason)),
         detail=str(message.detail),
         evidence_frames=int(message.evidence_frames),
-        probabilities={str(name): _finite("probabilities", float(value)) for name, value in pairs},
+        probabilities={str(name): finite("probabilities", float(value)) for name, value in pairs},
     )
 
 
@@ -76,31 +76,20 @@ def message_to_record(message: ItemRecordMessage, decision: SortDecision | None)
         diverter=str(message.diverter),
         scheduled_ns=time_to_ns(message.scheduled_time),
         issued_ns=time_to_ns(message.issued_time),
-        x_m=_finite("x_m", float(message.x_m)),
+        x_m=finite("x_m", float(message.x_m)),
         rival_id=int(message.rival_id),
         detail=str(message.detail),
         ended_ns=ended_ns,
     )
 
 
-def message_to_truth(message: BeltTruth) -> RecordedTruth:
+def message_to_truth(message: BeltTruth) -> EnteringItem:
     """A true item as a source tells of it.
 
     Raises:
         InvalidInputError: If a number is not finite.
     """
-    numbers = {
-        name: _finite(name, float(getattr(message, name)))
-        for name in ("x_m", "y_m", "length_m", "width_m", "position_m")
-    }
-    return RecordedTruth(
-        stamp_ns=time_to_ns(message.header.stamp),
-        item_id=int(message.item_id),
-        material=str(message.material),
-        is_overlapping=bool(message.is_overlapping),
-        source=str(message.source),
-        **numbers,
-    )
+    return entering_item(message, time_to_ns(message.header.stamp))
 
 
 def _named(kind: type[_Named], field: str, value: int) -> _Named:
@@ -108,9 +97,3 @@ def _named(kind: type[_Named], field: str, value: int) -> _Named:
         return kind(value)
     except ValueError as error:
         raise InvalidInputError(field, value, f"one of {field.upper()}_*") from error
-
-
-def _finite(field: str, value: float) -> float:
-    if not math.isfinite(value):
-        raise InvalidInputError(field, value, "a finite number")
-    return value

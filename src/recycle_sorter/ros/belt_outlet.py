@@ -88,6 +88,6 @@ class BeltOutlet:
 
     def _decision(self, decision: SortDecision, item: TrackedItem) -> SortDecisionMessage:
         position_m = self._motion.position_m(item.last_ns) or 0.0
-        message = convert.decision_to_message(decision, item, item.s_m + position_m, self.frame_id)
-        convert.add_best(message, item, self._clock.to_stamp)
-        return message
+        return convert.decision_to_message(
+            decision, item, item.s_m + position_m, self.frame_id, self._clock.to_stamp
+        )

@@ -25,6 +25,7 @@ from recycle_sorter.core.types import (
     SortDecision,
     Truth,
 )
+from recycle_sorter.sources.belt_fields import command_fields
 from recycle_sorter_msgs.msg import (
     DiverterCommand,
     DiverterState,
@@ -133,20 +134,8 @@ def message_to_classification(message: MaterialClassification) -> Classification
 
 def command_to_message(command: PlannedCommand, frame_id: str) -> DiverterCommand:
     """A command as it is published."""
-    decision = command.decision
     return DiverterCommand(
-        header=header(decision.stamp_ns, frame_id),
-        item_id=decision.item_id,
-        material=decision.material,
-        confidence=min(1.0, decision.confidence),
-        bin=decision.bin,
-        diverter=command.diverter,
-        position_rad=command.position_rad,
-        fire_time=ns_to_time(command.fire_ns),
-        dwell_sec=command.dwell_sec,
-        evidence_frames=decision.evidence_frames,
-        reason=int(decision.reason),
-        detail=decision.detail,
+        header=header(command.decision.stamp_ns, frame_id), **command_fields(command, ns_to_time)
     )
 
 

@@ -81,16 +81,7 @@ class TwinNode(LineSourceNode):
     def _truth_entries(self) -> Iterator[Entry]:
         for item in sorted(self.twin.items, key=lambda each: each.enter_ns):
             if 0 < item.enter_ns < self.twin.end_ns:
-                position_m = self.twin.position_m(item.enter_ns)
-                message = convert.truth_to_message(
-                    item.item_id,
-                    item.material,
-                    (item.s_m + position_m, item.y_m),
-                    (item.along_m, item.across_m),
-                    position_m,
-                    item.is_overlapping,
-                    item.source,
-                )
+                message = convert.truth_to_message(self.twin.entering(item))
                 yield self.entry(self._truths, message, item.enter_ns)
 
     def _on_command(self, message: DiverterCommand) -> None:

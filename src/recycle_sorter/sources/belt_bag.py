@@ -11,10 +11,12 @@ from typing import Any, Final, TypeVar
 
 from rosbags.rosbag2 import Reader
 
+from recycle_sorter.core.belt.judged import EnteringItem
 from recycle_sorter.core.errors import SourceError
 from recycle_sorter.sources.bag import nearest_topic, reason_of, stamp_ns_of, storage_of
 from recycle_sorter.sources.bag_types import typestore
 from recycle_sorter.sources.belt_bag_types import BELT_ENCODER, BELT_LANDING, BELT_TRUTH
+from recycle_sorter.sources.belt_fields import entering_item
 
 SPEED: Final = "geometry_msgs/msg/TwistStamped"
 _KEPT_REASONS = 5
@@ -35,22 +37,6 @@ class SpeedSample:
 
     stamp_ns: int
     speed_m_per_sec: float
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedTruth:
-    """``BeltTruth.msg``: an item as it enters the view at ``stamp_ns``."""
-
-    stamp_ns: int
-    item_id: int
-    material: str
-    x_m: float
-    y_m: float
-    length_m: float
-    width_m: float
-    position_m: float
-    is_overlapping: bool
-    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +62,7 @@ class BeltRecording:
 
     encoder: list[EncoderSample] = field(default_factory=list)
     speeds: list[SpeedSample] = field(default_factory=list)
-    truths: list[RecordedTruth] = field(default_factory=list)
+    truths: list[EnteringItem] = field(default_factory=list)
     landings: list[RecordedLanding] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
 
@@ -157,19 +143,8 @@ def _speed(message: Any, record_ns: int) -> SpeedSample:
     return SpeedSample(stamp_ns_of(message.header) or record_ns, speed)
 
 
-def _truth(message: Any, record_ns: int) -> RecordedTruth:
-    return RecordedTruth(
-        stamp_ns=stamp_ns_of(message.header) or record_ns,
-        item_id=int(message.item_id),
-        material=str(message.material),
-        x_m=_finite(message.x_m, "x_m"),
-        y_m=_finite(message.y_m, "y_m"),
-        length_m=_finite(message.length_m, "length_m"),
-        width_m=_finite(message.width_m, "width_m"),
-        position_m=_finite(message.position_m, "position_m"),
-        is_overlapping=bool(message.is_overlapping),
-        source=str(message.source),
-    )
+def _truth(message: Any, record_ns: int) -> EnteringItem:
+    return entering_item(message, stamp_ns_of(message.header) or record_ns)
 
 
 def _landing(message: Any, record_ns: int) -> RecordedLanding:

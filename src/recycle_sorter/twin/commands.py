@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import threading
 
+from recycle_sorter.core.belt.judged import Landing
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.types import NS_PER_SEC
 from recycle_sorter.twin.diverters import TwinDiverter
-from recycle_sorter.twin.twin import Landing, Twin
+from recycle_sorter.twin.twin import Twin
 
 _MAX_DWELL_SEC = 3600.0
 _SINGLE_RAD = 1e-6  # messages hold angles in single precision

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from recycle_sorter.core.belt.judged import EnteringItem, Landing
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.types import NS_PER_SEC, Frame
 from recycle_sorter.twin.diverters import TwinDiverter, TwinDiverters
@@ -15,29 +15,6 @@ from recycle_sorter.twin.scenario import START_NS, Scenario
 from recycle_sorter.twin.world import TwinItem, make_items
 
 _TAIL_NS = NS_PER_SEC // 2
-
-
-@dataclass(frozen=True, slots=True)
-class Landing:
-    """Where an item fell.
-
-    Attributes:
-        item_id: Which.
-        material: What it is made of.
-        bin: The bin it fell into.
-        diverter: The diverter that turned it off the belt; empty at the end of it.
-        position_rad: Where that diverter stood; 0 at the end.
-        x_m: Where it left the belt.
-        stamp_ns: When its middle was there.
-    """
-
-    item_id: int
-    material: str
-    bin: str
-    diverter: str
-    position_rad: float
-    x_m: float
-    stamp_ns: int
 
 
 class Twin:
@@ -145,6 +122,22 @@ class Twin:
             if front_m > 0.0 and front_m - item.along_m < view_m:
                 found.append(item)
         return found
+
+    def entering(self, item: TwinItem) -> EnteringItem:
+        """An item as it comes into view, as a line tells of it."""
+        position_m = self.position_m(item.enter_ns)
+        return EnteringItem(
+            stamp_ns=item.enter_ns,
+            item_id=item.item_id,
+            material=item.material,
+            x_m=item.s_m + position_m,
+            y_m=item.y_m,
+            length_m=item.along_m,
+            width_m=item.across_m,
+            position_m=position_m,
+            is_overlapping=item.is_overlapping,
+            source=item.source,
+        )
 
     def arrival_ns(self, item: TwinItem, x_m: float) -> int | None:
         """Stamp at which an item's middle first comes to a place; None if it never does."""

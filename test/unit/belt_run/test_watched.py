@@ -9,9 +9,9 @@ import pytest
 
 from recycle_sorter.belt_run.watched import KEEP_NS, WatchedRun
 from recycle_sorter.config_files import load_layout
+from recycle_sorter.core.belt.judged import EnteringItem
 from recycle_sorter.core.belt.types import Detection, ItemRecord, Observation, Outcome
 from recycle_sorter.core.types import NS_PER_SEC, Reason, SortDecision
-from recycle_sorter.sources.belt_bag import RecordedTruth
 
 LAYOUT = load_layout()
 BINS = {name: rule.bin for name, rule in LAYOUT.routing.rules.items()}
@@ -73,10 +73,10 @@ def watched(said: dict[float, str], total_sec: float = 8.0) -> WatchedRun:
     return run
 
 
-def truth(item_id: int, material: str, s_m: float) -> RecordedTruth:
+def truth(item_id: int, material: str, s_m: float) -> EnteringItem:
     stamp_ns = time_ns(-s_m)  # as its middle enters the view
     place_m = position_m(stamp_ns) + ORIGIN_M
-    return RecordedTruth(stamp_ns, item_id, material, 0.0, 0.1, 0.08, 0.05, place_m, False, "")
+    return EnteringItem(stamp_ns, item_id, material, 0.0, 0.1, 0.08, 0.05, place_m, False, "")
 
 
 SAID = {-0.2: "glass", -0.5: "metal", -0.8: "trash"}

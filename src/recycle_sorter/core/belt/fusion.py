@@ -107,10 +107,11 @@ def best_frame(item: TrackedItem, rule: str = "confident") -> Evidence | None:
     Raises:
         InvalidInputError: If there is no such rule.
     """
+    said = [one for one in item.evidence if one.probabilities]
     if rule == "confident":
-        return max(item.evidence, key=lambda one: max(one.probabilities), default=None)
+        return max(said, key=lambda one: max(one.probabilities), default=None)
     if rule == "middle":
-        return min(item.evidence, key=lambda one: abs(one.offset_m), default=None)
+        return min(said, key=lambda one: abs(one.offset_m), default=None)
     raise InvalidInputError("rule", rule, "confident or middle")
 
 

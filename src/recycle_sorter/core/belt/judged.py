@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A true item beside what was made of it."""
+"""What really travels on a belt, and a true item beside what was made of it."""
 
 from __future__ import annotations
 
@@ -35,6 +35,71 @@ class TrueItem:
     counts: bool = True
     length_m: float = 0.0
     source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EnteringItem:
+    """A true item as it comes into view; ``BeltTruth.msg``.
+
+    Attributes:
+        stamp_ns: When its front edge does.
+        item_id: Its number in the truth, from 1.
+        material: What it is made of.
+        x_m: Where its middle is then, from the upstream edge of the view, metres.
+        y_m: Where its middle is across, from the belt's middle, metres.
+        length_m: Its extent along the belt, metres.
+        width_m: Its extent across, metres.
+        position_m: The belt's position then, as the truth counts, metres.
+        is_overlapping: Whether it lies on or against another.
+        source: Where its picture came from, for people.
+    """
+
+    stamp_ns: int
+    item_id: int
+    material: str
+    x_m: float
+    y_m: float
+    length_m: float
+    width_m: float
+    position_m: float
+    is_overlapping: bool
+    source: str
+
+    def placed(self, position_m: float) -> TrueItem:
+        """The item on the belt that was at ``position_m`` when it entered, as others may count."""
+        return TrueItem(
+            item_id=self.item_id,
+            material=self.material,
+            s_m=self.x_m - position_m,
+            y_m=self.y_m,
+            enter_ns=self.stamp_ns,
+            is_separate=not self.is_overlapping,
+            length_m=self.length_m,
+            source=self.source,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """Where an item fell; ``BeltLanding.msg``.
+
+    Attributes:
+        item_id: Which.
+        material: What it is made of.
+        bin: The bin it fell into.
+        diverter: The diverter that turned it off the belt; empty at the end of it.
+        position_rad: Where that diverter stood; 0 at the end.
+        x_m: Where it left the belt.
+        stamp_ns: When its middle was there.
+    """
+
+    item_id: int
+    material: str
+    bin: str
+    diverter: str
+    position_rad: float
+    x_m: float
+    stamp_ns: int
 
 
 @dataclass(frozen=True, slots=True)
