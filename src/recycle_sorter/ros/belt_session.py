@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from recycle_sorter.belt_run.result import RunResult
 from recycle_sorter.ros.belt_graph import BeltGraph
 from recycle_sorter.ros.belt_monitor import BeltDisplay, BeltMonitorNode
-from recycle_sorter.ros.runner import make_executor, settle
+from recycle_sorter.ros.runner import settle
 from recycle_sorter.ros.session import SessionOptions, brought_up, spin_to_end
 
 
@@ -38,18 +38,8 @@ def run_belt_session(options: SessionOptions, display: BeltDisplay) -> BeltOutco
     Raises:
         SorterError: If a node refuses to start, or the parameter file cannot be read.
     """
-    with brought_up(options, _make_graph) as graph:
+    with brought_up(options, BeltGraph) as graph:
         return _watch(graph, options, display)
-
-
-def _make_graph(options: SessionOptions) -> BeltGraph:
-    return BeltGraph(
-        make_executor(),
-        options.settings,
-        options.namespace,
-        options.record,
-        inference_executor=make_executor(),
-    )
 
 
 def _watch(graph: BeltGraph, options: SessionOptions, display: BeltDisplay) -> BeltOutcome:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -72,19 +72,17 @@ def run_session(options: SessionOptions, display: Display) -> dict[str, Any]:
     Raises:
         SorterError: If a node refuses to start, or the parameter file cannot be read.
     """
-    with brought_up(options, _make_graph) as graph:
+    with brought_up(options, Graph) as graph:
         return _watch(graph, options, display)
 
 
 @contextmanager
-def brought_up(
-    options: SessionOptions, make: Callable[[SessionOptions], GraphT]
-) -> Iterator[GraphT]:
+def brought_up(options: SessionOptions, graph_type: type[GraphT]) -> Iterator[GraphT]:
     """Makes a graph with ROS up around it, and frees both.
 
     Args:
         options: What to run.
-        make: Makes the graph; the block starts it.
+        graph_type: Of the graph; the block starts it.
 
     Raises:
         InvalidInputError: If the parameter file cannot be read.
@@ -97,7 +95,13 @@ def brought_up(
         expected = f"a parameter file ({error})"
         raise InvalidInputError("params", options.params_file, expected) from error
     try:
-        graph = make(options)
+        graph = graph_type(
+            make_executor(),
+            options.settings,
+            options.namespace,
+            options.record,
+            inference_executor=make_executor(),
+        )
         try:
             yield graph
         finally:
@@ -118,16 +122,6 @@ def spin_to_end(graph: GraphBase[Any, Any, Any], duration_sec: float) -> str:
         except SorterError as error:  # a source that broke off still has its account
             return str(error)
     return ""
-
-
-def _make_graph(options: SessionOptions) -> Graph:
-    return Graph(
-        make_executor(),
-        options.settings,
-        options.namespace,
-        options.record,
-        inference_executor=make_executor(),
-    )
 
 
 def _watch(graph: Graph, options: SessionOptions, display: Display) -> dict[str, Any]:
