@@ -9,6 +9,7 @@ of a higher rank that clashes with it gets its own. An item whose command was is
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 
 from recycle_sorter.core.belt.history import Prediction
@@ -48,15 +49,27 @@ class Settlement:
 
     def rival_of(self, ride: Ride) -> Ride | None:
         """The item that keeps this one from its way, the highest in rank; None if it gets it."""
-        item_id = ride.decision.item_id
-        if item_id not in self._verdicts:
-            mine = self._rank(ride)
-            above = [r for r in self.clashing(ride) if self._rank(r) > mine]
-            above.sort(key=self._rank, reverse=True)
-            # Only higher ranks are asked, so this ends.
-            rival = next((r for r in above if self.rival_of(r) is None), None)
-            self._verdicts[item_id] = rival
-        return self._verdicts[item_id]
+        verdicts = self._verdicts
+        # A loop and no recursion: a jam is a chain of any length. Only higher ranks are asked, so
+        # it ends.
+        asked = [] if ride.decision.item_id in verdicts else [(ride, self._above(ride))]
+        while asked:
+            one, above = asked[-1]
+            while above and verdicts.get(above[0].decision.item_id) is not None:
+                above.popleft()  # it has a rival itself, and keeps nobody from anything
+            rival = above[0] if above else None
+            if rival is None or rival.decision.item_id in verdicts:
+                verdicts[one.decision.item_id] = rival
+                asked.pop()
+            else:
+                asked.append((rival, self._above(rival)))
+        return verdicts[ride.decision.item_id]
+
+    def _above(self, ride: Ride) -> deque[Ride]:
+        """The items of a higher rank that clash with this one, the highest first."""
+        mine = self._rank(ride)
+        above = [r for r in self.clashing(ride) if self._rank(r) > mine]
+        return deque(sorted(above, key=self._rank, reverse=True))
 
     def clashing(self, ride: Ride) -> list[Ride]:
         """The items whose way clashes with this one's, downstream first."""

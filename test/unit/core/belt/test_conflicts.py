@@ -142,6 +142,20 @@ def test_items_that_the_belt_does_not_carry_there_do_not_clash() -> None:
     assert [settlement.rival_of(ride) for ride in queue] == [None] * 4
 
 
+def test_a_jam_of_any_length_is_settled() -> None:
+    here = layout(conflict={"rule": "first", "values": {}})
+    queue = Queue()
+    for number in range(3000):
+        material, angle = (("glass", 0.6), ("paper", -0.6))[number % 2]
+        decision = decided(number + 1, material)
+        queue.add(Ride(decision, 0.5 - 0.03 * number, 0, angle, Stage.WAITING, 0))
+    settlement = Settlement(queue, here.places, here.conflict, steady().predict(0.0), 1.0)
+    settlement.rival_of(list(queue)[-1])  # each of them depends on all before it
+    rivals = [settlement.rival_of(ride) for ride in queue]
+    assert [rival is None for rival in rivals] == [True, False] * 1500
+    assert [rival.decision.item_id for rival in rivals if rival] == list(range(1, 3000, 2))
+
+
 @given(
     st.lists(
         st.tuples(
