@@ -12,6 +12,7 @@ import numpy as np
 from benchmarks.belt_scenes import SPEED_M_PER_SEC
 from benchmarks.context import Context
 from recycle_sorter.belt_run.parts import (
+    CROPS_AT_ONCE,
     make_perception,
     scenario_calibration,
     twin_diverters,
@@ -123,7 +124,7 @@ def measure_pipeline(context: Context, items: int, span_sec: float) -> Load:
         },
     )
     twin = Twin(scenario, load_library(), twin_diverters(layout), layout.routing.reject_bin)
-    engine = create_engine("openvino", context.bundle, "auto", 0)
+    engine = create_engine("openvino", context.bundle, "auto", batch=CROPS_AT_ONCE)
     try:
         calibration = scenario_calibration(scenario, layout)
         perception = make_perception(layout, calibration, context.bundle, engine)

@@ -16,6 +16,7 @@ from typing import Any
 
 from benchmarks.belt_reference import REFERENCES, TruthTracker
 from recycle_sorter.belt_run.parts import (
+    CROPS_AT_ONCE,
     bin_of,
     make_perception,
     scenario_calibration,
@@ -131,7 +132,7 @@ def run_twin(job: TwinJob) -> TwinDone:
     library = load_library(job.cutouts or None)
     twin = Twin(scenario, library, twin_diverters(layout), end_bin=layout.routing.reject_bin)
     bundle = ModelBundle.load(job.model)
-    engine = create_engine("openvino", bundle, "auto", job.threads)
+    engine = create_engine("openvino", bundle, "auto", job.threads, CROPS_AT_ONCE)
     truth_tracker = TruthTracker(twin, layout)
     references = {name: make(twin, library, layout) for name, make in REFERENCES.items()}
     begin_sec = time.monotonic()

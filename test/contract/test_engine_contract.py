@@ -43,6 +43,7 @@ MAKERS: dict[str, Maker] = {
     "onnxruntime": lambda bundle: create_engine("onnxruntime", bundle),
     "openvino": lambda bundle: create_engine("openvino", bundle, "fp32"),
     "openvino-auto": lambda bundle: create_engine("openvino", bundle),
+    "openvino-batch": lambda bundle: create_engine("openvino", bundle, "fp32", batch=4),
     "torch": make_torch,
 }
 
@@ -103,10 +104,19 @@ def test_a_batch_answers_each_row_in_order(engine: Engine, bundle: ModelBundle) 
         np.testing.assert_allclose(engine.infer(image[None])[0], row, atol=1e-3)
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 9])
+def test_a_batch_of_any_size_has_the_answers_of_its_rows(engine: Engine, count: int) -> None:
+    batch = random_batch(count, seed=count)
+    scores = engine.infer(batch)
+    assert scores.shape == (count, len(MATERIALS))
+    alone = np.concatenate([engine.infer(image[None]) for image in batch])
+    np.testing.assert_allclose(scores, alone, atol=1e-3 if engine.precision == "fp32" else 0.5)
+
+
 def test_an_answer_stays_when_the_next_comes(engine: Engine) -> None:
-    first = engine.infer(random_batch(1, seed=1))
+    first = engine.infer(random_batch(2, seed=1))
     kept = first.copy()
-    engine.infer(random_batch(1, seed=2))
+    engine.infer(random_batch(2, seed=2))
     np.testing.assert_array_equal(first, kept)
 
 

@@ -35,7 +35,7 @@ from recycle_sorter.core.materials import MATERIALS
 from recycle_sorter.core.ports import Engine
 from recycle_sorter.inference import factory
 from recycle_sorter.paths import share_file
-from recycle_sorter.ros import classifier_node
+from recycle_sorter.ros import answering_node
 from recycle_sorter.ros.classifier_node import ClassifierNode
 from recycle_sorter_msgs.msg import MaterialClassification, ModelInfo
 
@@ -263,7 +263,7 @@ def wrap_engine(monkeypatch: pytest.MonkeyPatch, before: Callable[[], None]) -> 
         wrapped.append(Wrapped(create(*args), before))
         return wrapped[-1]
 
-    monkeypatch.setattr(classifier_node, "create_engine", create_wrapped)
+    monkeypatch.setattr(answering_node, "create_engine", create_wrapped)
     return wrapped
 
 

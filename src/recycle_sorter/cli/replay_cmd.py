@@ -71,7 +71,7 @@ def replay(
     """
     # Loaded here so that other commands need neither OpenCV nor an engine.
     from recycle_sorter.belt_run.overlay import FilmWriter, Overlay
-    from recycle_sorter.belt_run.parts import make_calibration, make_perception
+    from recycle_sorter.belt_run.parts import CROPS_AT_ONCE, make_calibration, make_perception
     from recycle_sorter.belt_run.replay import replay as run_bag
     from recycle_sorter.belt_run.watchers import Bag, CropFolder, Film, Progress, Watchers
     from recycle_sorter.config_files import load_layout
@@ -100,7 +100,7 @@ def replay(
             watchers.append(Film(film, Overlay(calibration, the_layout.decision_line_m)))
         if crops is not None:
             watchers.append(CropFolder(crops))
-        runner = create_engine(engine, bundle, precision)
+        runner = create_engine(engine, bundle, precision, batch=CROPS_AT_ONCE)
         stack.callback(runner.close)
         perception = make_perception(the_layout, calibration, bundle, runner, background)
         watchers.append(Progress(stack.enter_context(frames_progress(source.frame_count, quiet))))

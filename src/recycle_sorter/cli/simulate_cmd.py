@@ -108,6 +108,7 @@ def simulate(
     # Loaded here so that other commands need neither OpenCV nor an engine.
     from recycle_sorter.belt_run.overlay import FilmWriter, Overlay
     from recycle_sorter.belt_run.parts import (
+        CROPS_AT_ONCE,
         make_perception,
         scenario_calibration,
         twin_diverters,
@@ -151,7 +152,7 @@ def simulate(
             watchers.append(Film(film, Overlay(calibration, the_layout.decision_line_m)))
         if crops is not None:
             watchers.append(CropFolder(crops, twin, crops_every))
-        runner = create_engine(engine, bundle, precision)
+        runner = create_engine(engine, bundle, precision, batch=CROPS_AT_ONCE)
         stack.callback(runner.close)
         perception: BeltPerception = make_perception(
             the_layout, calibration, bundle, runner, background

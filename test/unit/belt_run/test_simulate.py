@@ -218,6 +218,14 @@ def test_a_decision_line_outside_of_the_view_is_refused(cutouts: Path) -> None:
         scenario_calibration(twin.scenario, replace(layout, decision_line_m=0.9))
 
 
+def test_a_belt_that_is_wider_than_the_view_is_refused(cutouts: Path) -> None:
+    twin, layout = make_twin(cutouts)
+    seen_m = scenario_calibration(twin.scenario, layout).view_m[1]
+    wide = replace(layout, camera=replace(layout.camera, view_width_m=1.05 * seen_m))
+    with pytest.raises(InvalidInputError, match=r"camera\.view_width_m"):
+        scenario_calibration(twin.scenario, wide)
+
+
 def test_a_background_that_is_none_is_refused(cutouts: Path, bundle: Path) -> None:
     from recycle_sorter.inference.bundle import ModelBundle
     from recycle_sorter.inference.fake_engine import FakeEngine

@@ -53,6 +53,8 @@ def bundle(folder: Path) -> ModelBundle:
         ({"name": "openvino", "threads": -1}, "threads: got -1"),
         ({"name": "openvino", "threads": True}, "threads: got True"),
         ({"name": "openvino", "threads": 100_000}, "threads: got"),
+        ({"name": "openvino", "batch": 0}, "batch: got 0"),
+        ({"name": "openvino", "batch": 1000}, "batch: got 1000"),
     ],
 )
 def test_wrong_arguments_are_named(
