@@ -253,6 +253,7 @@ def _summary(result: Evaluation) -> list[tuple[str, str]]:
         f"{_percent(value)} at {100 * float(share):.0f} %"
         for share, value in figures.accuracy_at_coverage.items()
     ]
+    perfect = figures.ece_perfect
     unread = f", {len(result.failed)} not read" if result.failed else ""
     return [
         ("pictures", f"{figures.n}{unread}"),
@@ -260,7 +261,11 @@ def _summary(result: Evaluation) -> list[tuple[str, str]]:
         ("mean recall", _percent(figures.mean_recall)),
         ("among top two", _percent(figures.top2)),
         ("accuracy at coverage", ", ".join(covered)),
-        ("calibration error", f"{_percent(figures.ece)} (ECE, 15 bins)"),
+        (
+            "calibration error",
+            f"{_percent(figures.ece)} (ECE, 15 bins; perfect answers: {_percent(perfect[0])} to "
+            f"{_percent(perfect[1])})",
+        ),
         ("most confused", ", ".join(pairs) or "nothing"),
     ]
 

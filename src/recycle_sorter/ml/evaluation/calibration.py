@@ -17,6 +17,7 @@ from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.ml.evaluation.predictions import losses
 
 BINS: Final = 15
+_SIMULATIONS: Final = 1000
 MIN_TEMPERATURE: Final = 0.05
 MAX_TEMPERATURE: Final = 20.0
 
@@ -69,6 +70,31 @@ def expected_calibration_error(
         b.count * abs(b.confidence - b.accuracy) for b in reliability(confidence, right, bins)
     )
     return gaps / len(confidence)
+
+
+def perfect_calibration_error(
+    confidence: npt.NDArray[np.float64], bins: int = BINS, seed: int = 0
+) -> tuple[float, float]:
+    """Range of the error that answers of these confidences show when each keeps its word.
+
+    The error is a mean of absolute gaps, and chance opens a gap in every interval: what lies within
+    this range cannot be told from perfect calibration on so few pictures.
+
+    Args:
+        confidence: ``[N]``, 0 to 1: probability of the predicted class.
+        bins: Number of intervals.
+        seed: Of the simulation.
+
+    Returns:
+        The 5th and 95th percentile of a thousand simulations, each 0 to 1.
+    """
+    rng = np.random.default_rng(seed)
+    errors = [
+        expected_calibration_error(confidence, rng.random(len(confidence)) < confidence, bins)
+        for _ in range(_SIMULATIONS)
+    ]
+    low, high = np.percentile(errors, [5, 95])
+    return float(low), float(high)
 
 
 def fit_temperature(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> float:

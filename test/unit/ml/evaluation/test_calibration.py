@@ -13,6 +13,7 @@ from recycle_sorter.ml.evaluation.calibration import (
     MIN_TEMPERATURE,
     expected_calibration_error,
     fit_temperature,
+    perfect_calibration_error,
     reliability,
 )
 from recycle_sorter.ml.evaluation.metrics import measure
@@ -60,6 +61,25 @@ def test_the_fitted_temperature_calibrates_pictures_that_it_has_not_seen() -> No
     assert mended.ece < 0.03
     assert mended.ece_uncalibrated == raw.ece
     assert mended.nll < raw.nll
+
+
+@pytest.mark.parametrize("n", [60, 330, 5000])
+def test_answers_that_keep_their_word_lie_in_the_range_of_perfect_ones(n: int) -> None:
+    rng = np.random.default_rng(n)
+    confidence = rng.beta(8, 1, n)
+    low, high = perfect_calibration_error(confidence)
+    shown = [expected_calibration_error(confidence, rng.random(n) < confidence) for _ in range(200)]
+    within = np.mean([low <= error <= high for error in shown])
+    assert 0.8 < within < 0.98
+    doubtful = 0.6 * confidence  # says less than it knows
+    assert expected_calibration_error(doubtful, rng.random(n) < confidence) > high
+
+
+def test_the_range_shrinks_with_more_pictures_and_is_nothing_for_certain_answers() -> None:
+    rng = np.random.default_rng(0)
+    few, many = rng.beta(8, 1, 100), rng.beta(8, 1, 10_000)
+    assert perfect_calibration_error(many)[1] < 0.3 * perfect_calibration_error(few)[0]
+    assert perfect_calibration_error(np.ones(50)) == (0.0, 0.0)
 
 
 def test_no_other_temperature_has_a_smaller_loss() -> None:
