@@ -7,18 +7,17 @@ until the line hears of them, as a camera and a network do, however fast this ma
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from recycle_sorter.belt_run.log import DecisionLog
 from recycle_sorter.belt_run.perception import BeltPerception
+from recycle_sorter.core import checks
 from recycle_sorter.core.belt.line import BeltLine
 from recycle_sorter.core.belt.motion import EncoderMotion, SpeedMotion
 from recycle_sorter.core.belt.motion_choice import Motion
 from recycle_sorter.core.belt.types import ItemRecord, LineEvents, Observation, TrackedItem
-from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.types import NS_PER_SEC, Frame, SortDecision
 
 _TRACK_NS = NS_PER_SEC // 20  # how often the belt's place is kept for the report
@@ -37,10 +36,7 @@ class RunnerConfig:
     latency_sec: float = 0.03
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.tick_sec) and 0.0005 <= self.tick_sec <= 1.0):
-            raise InvalidInputError("tick_sec", self.tick_sec, "a number from 0.0005 to 1")
-        if not (math.isfinite(self.latency_sec) and 0.0 <= self.latency_sec <= 10.0):
-            raise InvalidInputError("latency_sec", self.latency_sec, "a number from 0 to 10")
+        checks.within(self, {"tick_sec": (0.0005, 1.0), "latency_sec": (0.0, 10.0)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from recycle_sorter.core.errors import InvalidInputError
 
@@ -51,3 +51,22 @@ def numbers(field: str, value: object, count: int, low: float, high: float) -> t
     if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != count:
         raise InvalidInputError(field, value, f"{count} numbers in a list")
     return tuple(number(f"{field}[{i}]", each, low, high) for i, each in enumerate(value))
+
+
+def within(config: object, bounds: Mapping[str, tuple[float, float]], prefix: str = "") -> None:
+    """Checks fields of a configuration; bounds that are whole numbers ask for one.
+
+    Args:
+        config: Has all fields of ``bounds``.
+        bounds: Lowest and highest value by name.
+        prefix: Goes before the name in errors.
+
+    Raises:
+        InvalidInputError: Naming the field, its value and its bounds.
+    """
+    for name, (low, high) in bounds.items():
+        value = getattr(config, name)
+        if isinstance(low, int) and isinstance(high, int):
+            whole(f"{prefix}{name}", value, low, high)
+        else:
+            number(f"{prefix}{name}", value, low, high)

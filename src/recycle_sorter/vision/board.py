@@ -15,7 +15,7 @@ known; a plain board answers yes, a patterned one no (then learn it, or give its
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from recycle_sorter.core import checks
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.types import NS_PER_SEC
 from recycle_sorter.vision.preprocessing import ChannelOrder
@@ -78,14 +79,7 @@ class BoardConfig:
             "adapt_sec": (0.0, 86400.0),
             "relearn_sec": (0.0, 86400.0),
         }
-        for field in fields(self):
-            value, (low, high) = getattr(self, field.name), bounds[field.name]
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise InvalidInputError(f"board.{field.name}", value, "a number")
-            if not low <= value <= high:  # also catches NaN
-                raise InvalidInputError(
-                    f"board.{field.name}", value, f"a number from {low:g} to {high:g}"
-                )
+        checks.within(self, bounds, "board.")
 
 
 class BoardModel:

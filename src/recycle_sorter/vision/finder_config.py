@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
+from recycle_sorter.core import checks
 from recycle_sorter.core.errors import InvalidInputError
 
 
@@ -43,7 +44,7 @@ class FinderConfig:
         Raises:
             InvalidInputError: Naming the field, its value and its bounds.
         """
-        bounds = {
+        bounds: dict[str, tuple[float, float]] = {
             "min_item_m": (0.002, 1.0),
             "max_item_m": (0.01, 5.0),
             "join_m": (0.0, 0.1),
@@ -55,16 +56,7 @@ class FinderConfig:
             "learn_frames": (1, 200),
             "adapt_m": (0.0, 1e4),
         }
-        for field in fields(self):
-            value, (low, high) = getattr(self, field.name), bounds[field.name]
-            whole = field.name == "learn_frames"
-            kinds = (int,) if whole else (int, float)
-            if isinstance(value, bool) or not isinstance(value, kinds):
-                kind = "a whole number" if whole else "a number"
-                raise InvalidInputError(f"finder.{field.name}", value, kind)
-            if not low <= value <= high:  # also catches NaN
-                expected = f"from {low:g} to {high:g}"
-                raise InvalidInputError(f"finder.{field.name}", value, expected)
+        checks.within(self, bounds, "finder.")
         if self.min_item_m >= self.max_item_m:
             expected = f"above finder.min_item_m ({self.min_item_m:g})"
             raise InvalidInputError("finder.max_item_m", self.max_item_m, expected)

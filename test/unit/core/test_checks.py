@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import pytest
 
@@ -47,3 +48,30 @@ def test_names_are_told() -> None:
     for value in ("second", None, 1):
         with pytest.raises(InvalidInputError, match="first, last"):
             checks.one_of("rule", value, ("first", "last"))
+
+
+@dataclass
+class _Config:
+    share: float = 0.5
+    count: int = 3
+
+
+_BOUNDS: dict[str, tuple[float, float]] = {"share": (0.0, 1.0), "count": (1, 9)}
+
+
+def test_a_configuration_within_its_bounds_passes() -> None:
+    checks.within(_Config(), _BOUNDS)
+    checks.within(_Config(share=1, count=9), _BOUNDS)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("share", 1.1), ("share", float("nan")), ("share", "half"), ("share", True),
+        ("count", 0), ("count", 2.0), ("count", None),
+    ],
+)  # fmt: skip
+def test_a_field_out_of_its_bounds_is_named_with_its_prefix(field: str, value: object) -> None:
+    config = _Config(**{field: value})  # type: ignore[arg-type]
+    with pytest.raises(InvalidInputError, match=rf"lane\.{field}"):
+        checks.within(config, _BOUNDS, "lane.")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from recycle_sorter.core import checks
 from recycle_sorter.core.errors import InvalidInputError
 
 
@@ -47,7 +48,7 @@ class TrackerConfig:
         low_m, high_m = self.view_m
         if not (math.isfinite(low_m) and math.isfinite(high_m) and low_m < high_m):
             raise InvalidInputError("view_m", self.view_m, "from a lower to a higher x_m")
-        bounds = {
+        bounds: dict[str, tuple[float, float]] = {
             "gate_m": (0.001, 1.0),
             "enter_frames": (1, 100),
             "travel_m": (0.0, 1.0),
@@ -57,10 +58,7 @@ class TrackerConfig:
             "clear_area_m2": (0.0, 1.0),
             "keep_m": (0.0, 100.0),
         }
-        for name, (low, high) in bounds.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise InvalidInputError(name, value, f"{low:g} to {high:g}")
+        checks.within(self, bounds)
 
 
 @dataclass(slots=True)
