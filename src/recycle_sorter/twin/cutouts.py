@@ -30,7 +30,9 @@ OTHER_M: Final = (0.08, 0.20)
 # Through how much of an item one sees what it lies on, at most.
 _CLEAR: Mapping[str, float] = {"glass": 0.7, "plastic": 0.35}
 _MIN_AREA, _MAX_AREA = 0.02, 0.85  # of the picture
-_MIN_SOLIDITY = 0.45  # of the convex outline; less, and shadows or another item hang on it
+# Of the convex outline; less, and shadows or another item hang on it, or what is as pale as the
+# board went with it.
+_MIN_SOLIDITY = 0.75
 _MIN_KEPT = 0.6  # of the mask, once shadow is taken off it
 _EVEN, _TINT = 0.035, 0.09  # how even and how grey a shadow on the board is
 _MIN_LENGTH_PX = 40.0

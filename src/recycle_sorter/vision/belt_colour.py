@@ -15,6 +15,8 @@ Picture = NDArray[np.float32]
 TRIM: Final = 16.0
 _FLOOR_LEVELS: Final = 1.5  # quantisation and noise that a plain belt has at least
 _FLOOR_SHARE: Final = 0.008  # local light is never steadier than that
+_SHADE: Final = (0.4, 0.97)  # of the light that a shadow leaves
+_SHADE_TINT: Final = 0.08  # between the channels, of the same
 _SUM: Final = np.ones((1, 3), np.float32)
 
 
@@ -62,3 +64,16 @@ def scaled(picture: Picture, factors: NDArray[np.float32]) -> Picture:
 def squared(white: NDArray[Any]) -> Picture:
     """Squared length of each pixel, ``(height, width)``."""
     return np.asarray(cv2.transform(cv2.multiply(white, white), _SUM), np.float32)
+
+
+def shade_of(small: Picture, expected: Picture) -> NDArray[np.uint8]:
+    """Where a picture is the belt with less light on it: 1, else 0.
+
+    Args:
+        small: ``(height, width, 3)``, grey levels.
+        expected: The belt without an item, likewise.
+    """
+    left, middle, right = cv2.split(cv2.divide(small + 1.0, expected + 1.0))
+    low, high = cv2.min(cv2.min(left, middle), right), cv2.max(cv2.max(left, middle), right)
+    is_shade = (low > _SHADE[0]) & (high < _SHADE[1]) & (high - low < _SHADE_TINT)
+    return np.asarray(is_shade, np.uint8)

@@ -24,6 +24,7 @@ from recycle_sorter.vision.belt_colour import (
     Picture,
     pooled_covariance,
     scaled,
+    shade_of,
     squared,
     trimmed_covariance,
     whitener_of,
@@ -46,6 +47,7 @@ _BULK: Final = 0.8
 _TAIL: Final = (3.6, 6.5)  # fine, coarse
 _BULK_WEIGHT: Final = 0.06
 _MIN_CELLS: Final = 16
+_SHADED_LEVEL: Final = 80.0  # grey levels of a belt from which on a shadow shows clearly
 _MANY_CELLS: Final = 1000  # half of so many do for a first guess
 _MAX_RAISE: Final = 6.0
 
@@ -58,10 +60,13 @@ class Departure:
         score: ``(height, width)`` float32, squared and relative to the threshold: above 1 it is
             an item's.
         raw: The same without any smoothing and threshold, squared standard deviations.
+        shade: ``(height, width)`` uint8, 1 where it looks like the belt in an item's shadow; None
+            for a belt too dark for its shadows to matter.
     """
 
     score: Picture
     raw: Picture
+    shade: NDArray[np.uint8] | None = None
 
 
 class BeltModel:
@@ -101,8 +106,9 @@ class BeltModel:
         self._gain = self._gain_of(small)
         expected = scaled(self.mean, self._gain)
         np.minimum(expected, np.float32(255.0), out=expected)
+        shade = shade_of(small, expected) if self._level > _SHADED_LEVEL else None
         np.subtract(small, expected, out=expected)
-        return self._depart(expected)
+        return self._depart(expected, shade)
 
     def adapt(self, small: Picture, is_belt: NDArray[np.bool_], weight: float) -> None:
         """Follows slow changes of what stands still.
@@ -134,6 +140,7 @@ class BeltModel:
 
     def _prepare(self) -> None:
         self._coarse_mean = self.mean[::_STEP, ::_STEP] + 1.0
+        self._level = float(np.median(self._coarse_mean))
 
     def _gain_of(self, small: Picture) -> NDArray[np.float32]:
         """A median finds most of the belt, the sums over it the gain to a fraction of a level."""
@@ -149,7 +156,7 @@ class BeltModel:
         return np.asarray(np.clip(middle, *_GAIN_LIMITS), np.float32)
 
     def _whiten(self) -> None:
-        self._whitener = whitener_of(self._covariance, float(np.median(self._coarse_mean)))
+        self._whitener = whitener_of(self._covariance, self._level)
 
     def _scales(self, difference: Picture) -> tuple[Picture, Picture, Picture]:
         """Squared distances: unsmoothed, smoothed a little, and (at half the size) a lot."""
@@ -161,7 +168,7 @@ class BeltModel:
         coarse = cv2.blur(np.clip(half, -_CLIP, _CLIP), (side, side))
         return raw, squared(fine), squared(coarse)
 
-    def _depart(self, difference: Picture) -> Departure:
+    def _depart(self, difference: Picture, shade: NDArray[np.uint8] | None) -> Departure:
         raw, fine, coarse = self._scales(difference)
         self._last = (fine, coarse.copy())
         # A smoothed edge is where half of the contrast is left.
@@ -169,7 +176,7 @@ class BeltModel:
         coarse[coarse < 0.25 * top] = 0.0
         size = (raw.shape[1], raw.shape[0])
         wide = cv2.resize(coarse * self._per_coarse, size, interpolation=cv2.INTER_LINEAR)
-        return Departure(np.maximum(fine * self._per_fine, wide), raw)
+        return Departure(np.maximum(fine * self._per_fine, wide), raw, shade)
 
     def _set_thresholds(self, differences: list[Picture], weights: list[Picture]) -> None:
         self._bulk: NDArray[np.float64] = np.zeros(2)

@@ -107,6 +107,20 @@ def test_two_items_side_by_side_stay_two() -> None:
     assert len(blobs_of(score)) == 2
 
 
+@pytest.mark.parametrize(("gap_px", "count"), [(0, 1), (4, 2), (6, 2)])
+def test_a_dark_half_beside_a_bright_one_is_of_it_and_a_dark_item_beside_it_is_not(
+    gap_px: int, count: int
+) -> None:
+    raw = canvas()
+    raw[100:140, 100:130] = 1600.0
+    raw[100:140, 130 + gap_px : 160 + gap_px] = 30.0
+    # Smoothing carries the bright half's contrast into the gap and the dark half.
+    score = cv2.GaussianBlur(raw, (0, 0), 2.0) / 8.0
+    found = find_blobs(Departure(score, raw), SIZES)
+    assert len(found) == count
+    assert sum(int(blob.mask.sum()) for blob in found) == pytest.approx(2 * 40 * 30, rel=0.15)
+
+
 @pytest.mark.parametrize("y", [60, 100, 180])
 def test_a_line_across_the_belt_is_no_item(y: int) -> None:
     score = canvas()
