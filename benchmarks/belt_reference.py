@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from recycle_sorter.belt_run.parts import bin_of, twin_diverters
-from recycle_sorter.belt_run.runner import BeltRunner
-from recycle_sorter.belt_run.watchers import Silent
+from recycle_sorter.belt_run.runner import BeltRunner, Watcher
 from recycle_sorter.core.belt.account import BeltAccount
 from recycle_sorter.core.belt.fusion import FusionConfig
 from recycle_sorter.core.belt.judge import JudgeConfig, judge_item
@@ -30,7 +29,7 @@ _LATENCY_NS = 30_000_000  # as of ``RunnerConfig``
 _LOCKOUT_NS = 150_000_000
 
 
-class TruthTracker(Silent):
+class TruthTracker(Watcher):
     """Hands each crop to the item that it truly shows, and judges each item on its crops.
 
     That is the classifier's own accuracy with the line's own fusion and limits: what tracking and
@@ -100,7 +99,7 @@ class _Order:
 
 
 @dataclass
-class AfternoonSorter(Silent):
+class AfternoonSorter(Watcher):
     """No tracking: acts at once on the newest classification of what is in the view's middle.
 
     Its diverter moves a fixed delay later, right for the belt's mean speed. What it saw last it

@@ -8,12 +8,9 @@ from heapq import merge
 
 from recycle_sorter.belt_run.perception import BeltPerception
 from recycle_sorter.belt_run.result import RunResult, Truths, counted, make_result
-from recycle_sorter.belt_run.runner import BeltRunner, RunnerConfig
-from recycle_sorter.belt_run.simulate import Watcher
+from recycle_sorter.belt_run.runner import BeltRunner, RunnerConfig, Watcher
 from recycle_sorter.core.belt.judged import TrueItem
 from recycle_sorter.core.belt.layout import Layout
-from recycle_sorter.core.belt.line import BeltLine, LineConfig
-from recycle_sorter.core.belt.motion_choice import choose_motion
 from recycle_sorter.core.errors import SourceError
 from recycle_sorter.core.types import NS_PER_SEC, Frame
 from recycle_sorter.drivers.simulated import SimulatedDriver
@@ -70,25 +67,18 @@ def replay(
         raise SourceError(
             f"bag {bag.name} has no belt speed. Fix: set motion.speed_m_per_sec in the layout"
         )
-    motion = choose_motion(layout)
     driver = SimulatedDriver(layout.routing.diverters)
-    line = BeltLine(layout, motion, driver, LineConfig(tick_hz=1.0 / config.tick_sec))
-    runner = BeltRunner(line, motion, perception, config, clock_ns)
-    if watcher is not None:
-        runner.on_events = watcher.on_events
+    runner = BeltRunner.on_line_of(layout, driver, perception, clock_ns, config, watcher)
+    motion = runner.motion
     truths = sorted(recording.truths, key=lambda truth: truth.stamp_ns)
     places: list[TrueItem] = []
     end_ns = 0
     for event in _events(bag, recording, source):
         end_ns = event.stamp_ns
         if isinstance(event, Frame):
-            observation = runner.on_frame(event)
-            if watcher is not None:
-                watcher.on_frame(event, observation, runner)
+            runner.on_frame(event)
         elif isinstance(event, EncoderSample):
             runner.on_ticks(event.ticks, event.stamp_ns)
-            if watcher is not None:
-                watcher.on_ticks(event.ticks, event.stamp_ns)
         else:
             runner.on_speed(event.speed_m_per_sec, event.stamp_ns)
         # As soon as the belt's place at its stamp is known: motions forget.
@@ -98,7 +88,7 @@ def replay(
             if position_m is not None:
                 places.append(truth.placed(position_m))
     runner.finish(end_ns + round((config.latency_sec + 0.05) * NS_PER_SEC))
-    line.close()
+    runner.line.close()
     last_m = motion.position_m(end_ns) or 0.0
     items = [counted(item, last_m, layout) for item in places]
     return make_result(runner, layout, Truths(items), about or {}, bag=bag.name)

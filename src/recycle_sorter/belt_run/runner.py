@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from recycle_sorter.belt_run.log import DecisionLog
 from recycle_sorter.belt_run.perception import BeltPerception
 from recycle_sorter.core import checks
-from recycle_sorter.core.belt.line import BeltLine
+from recycle_sorter.core.belt.layout import Layout
+from recycle_sorter.core.belt.line import BeltLine, LineConfig
 from recycle_sorter.core.belt.motion import EncoderMotion, SpeedMotion
-from recycle_sorter.core.belt.motion_choice import Motion
+from recycle_sorter.core.belt.motion_choice import Motion, choose_motion
 from recycle_sorter.core.belt.types import ItemRecord, LineEvents, Observation, TrackedItem
+from recycle_sorter.core.ports import DiverterDriver
 from recycle_sorter.core.types import NS_PER_SEC, Frame, SortDecision
 
 _TRACK_NS = NS_PER_SEC // 20  # how often the belt's place is kept for the report
@@ -37,6 +39,19 @@ class RunnerConfig:
 
     def __post_init__(self) -> None:
         checks.within(self, {"tick_sec": (0.0005, 1.0), "latency_sec": (0.0, 10.0)})
+
+
+class Watcher:
+    """Looks on while a run goes. This one does nothing; a base."""
+
+    def on_frame(self, frame: Frame, observation: Observation, runner: BeltRunner) -> None:
+        """Called after each frame."""
+
+    def on_events(self, events: LineEvents, now_ns: int) -> None:
+        """Called when the line decided, fired, or wrote a record."""
+
+    def on_ticks(self, ticks: int, stamp_ns: int) -> None:
+        """Called with each count of the encoder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +90,7 @@ class BeltRunner:
         perception: Looks at the frames.
         config: How time passes.
         clock_ns: Any monotonic clock; measures work and decides nothing.
-        on_events: Called with what each call to the line led to and its time, if anything.
+        watcher: Looks on.
         decided: Decisions in order.
         records: Records in order.
         log: The same as text.
@@ -88,7 +103,7 @@ class BeltRunner:
     perception: BeltPerception
     config: RunnerConfig
     clock_ns: Callable[[], int]
-    on_events: Callable[[LineEvents, int], None] | None = None
+    watcher: Watcher = field(default_factory=Watcher)
     decided: list[Decided] = field(default_factory=list)
     records: list[ItemRecord] = field(default_factory=list)
     log: DecisionLog = field(default_factory=DecisionLog)
@@ -98,11 +113,39 @@ class BeltRunner:
     _tick_ns: int | None = None
     _work_ns: int = 0  # of the last observation
 
+    @classmethod
+    def on_line_of(
+        cls,
+        layout: Layout,
+        driver: DiverterDriver,
+        perception: BeltPerception,
+        clock_ns: Callable[[], int],
+        config: RunnerConfig,
+        watcher: Watcher | None = None,
+    ) -> BeltRunner:
+        """A runner on a new line; whoever made it closes ``line``.
+
+        Args:
+            layout: Of the line.
+            driver: Moves its diverters.
+            perception: Looks at the frames.
+            clock_ns: Any monotonic clock; measures work and decides nothing.
+            config: How time passes.
+            watcher: Looks on.
+        """
+        motion = choose_motion(layout)
+        line = BeltLine(layout, motion, driver, LineConfig(tick_hz=1.0 / config.tick_sec))
+        return cls(line, motion, perception, config, clock_ns, watcher or Watcher())
+
     def on_ticks(self, ticks: int, stamp_ns: int) -> None:
-        """Takes an encoder's count, after all that happened before its stamp."""
-        self.advance(stamp_ns)
+        """Takes an encoder's count, after all that happened before its stamp.
+
+        A line that takes its motion from elsewhere leaves it to those who look on.
+        """
         if isinstance(self.motion, EncoderMotion):
+            self.advance(stamp_ns)
             self.motion.on_ticks(ticks, stamp_ns)
+        self.watcher.on_ticks(ticks, stamp_ns)
 
     def on_speed(self, speed_m_per_sec: float, stamp_ns: int) -> None:
         """Takes the belt's speed, likewise."""
@@ -110,8 +153,8 @@ class BeltRunner:
         if isinstance(self.motion, SpeedMotion):
             self.motion.on_speed(speed_m_per_sec, stamp_ns)
 
-    def on_frame(self, frame: Frame) -> Observation:
-        """Takes a frame, likewise; returns what it shows."""
+    def on_frame(self, frame: Frame) -> None:
+        """Takes a frame, likewise, and looks at it."""
         self.advance(frame.stamp_ns)
         position_m = self.motion.position_m(frame.stamp_ns)
         start_ns = self.clock_ns()
@@ -119,7 +162,7 @@ class BeltRunner:
         self.frames += 1
         due_ns = frame.stamp_ns + round(self.config.latency_sec * NS_PER_SEC)
         self._waiting.append(_Waiting(due_ns, observation, self.clock_ns() - start_ns))
-        return observation
+        self.watcher.on_frame(frame, observation, self)
 
     def advance(self, until_ns: int) -> None:
         """Lets time pass: ticks and observations that fall due before ``until_ns``."""
@@ -163,5 +206,5 @@ class BeltRunner:
             self.decided.append(Decided(decision, item, item.s_m + position_m, self._work_ns))
         self.records += events.records
         self.log.add(events, now_ns)
-        if self.on_events is not None and (events.decisions or events.commands or events.records):
-            self.on_events(events, now_ns)
+        if events.decisions or events.commands or events.records:
+            self.watcher.on_events(events, now_ns)

@@ -4,37 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from typing import Final
 
 from recycle_sorter.belt_run.perception import BeltPerception
 from recycle_sorter.belt_run.result import RunResult, Truths, make_result
-from recycle_sorter.belt_run.runner import BeltRunner, RunnerConfig
+from recycle_sorter.belt_run.runner import BeltRunner, RunnerConfig, Watcher
 from recycle_sorter.core.belt.judged import TrueItem
 from recycle_sorter.core.belt.layout import Layout
-from recycle_sorter.core.belt.line import BeltLine, LineConfig
-from recycle_sorter.core.belt.motion import EncoderMotion, SpeedMotion
-from recycle_sorter.core.belt.motion_choice import Motion, choose_motion
-from recycle_sorter.core.belt.types import LineEvents, Observation
-from recycle_sorter.core.types import NS_PER_SEC, Frame
+from recycle_sorter.core.belt.motion import SpeedMotion
+from recycle_sorter.core.types import NS_PER_SEC
 from recycle_sorter.twin.twin import Twin
 
 ENCODER_HZ: Final = 100.0
-
-
-class Watcher(Protocol):
-    """Looks on while a run goes; every method may do nothing."""
-
-    def on_frame(self, frame: Frame, observation: Observation, runner: BeltRunner) -> None:
-        """Called after each frame."""
-        ...
-
-    def on_events(self, events: LineEvents, now_ns: int) -> None:
-        """Called when the line decided, fired, or wrote a record."""
-        ...
-
-    def on_ticks(self, ticks: int, stamp_ns: int) -> None:
-        """Called with each count of the encoder."""
-        ...
 
 
 def simulate(
@@ -62,41 +43,29 @@ def simulate(
         The run; but for ``latency_ms`` in its summary the same on every machine.
     """
     config = config or RunnerConfig()
-    motion = choose_motion(layout)
-    line = BeltLine(layout, motion, twin.diverters, LineConfig(tick_hz=1.0 / config.tick_sec))
-    runner = BeltRunner(line, motion, perception, config, clock_ns)
-    if watcher is not None:
-        runner.on_events = watcher.on_events
+    runner = BeltRunner.on_line_of(layout, twin.diverters, perception, clock_ns, config, watcher)
     step_ns = round(NS_PER_SEC / ENCODER_HZ)
     counted_ns = twin.start_ns
     for frame in twin.frames():
         while counted_ns <= frame.stamp_ns:
-            _feed(runner, motion, twin, counted_ns, watcher)
+            _feed(runner, twin, counted_ns)
             counted_ns += step_ns
-        observation = runner.on_frame(frame)
-        if watcher is not None:
-            watcher.on_frame(frame, observation, runner)
+        runner.on_frame(frame)
     while counted_ns < twin.end_ns:
-        _feed(runner, motion, twin, counted_ns, watcher)
+        _feed(runner, twin, counted_ns)
         counted_ns += step_ns
     runner.finish(twin.end_ns)
-    line.close()
+    runner.line.close()
     return make_result(
         runner, layout, _truths(twin, layout, config), about or {},
         duration_sec=(twin.end_ns - twin.start_ns) / NS_PER_SEC, seed=twin.scenario.seed,
     )  # fmt: skip
 
 
-def _feed(
-    runner: BeltRunner, motion: Motion, twin: Twin, stamp_ns: int, watcher: Watcher | None
-) -> None:
-    ticks = twin.encoder_ticks(stamp_ns)
-    if isinstance(motion, EncoderMotion):
-        runner.on_ticks(ticks, stamp_ns)
-    elif isinstance(motion, SpeedMotion):
+def _feed(runner: BeltRunner, twin: Twin, stamp_ns: int) -> None:
+    if isinstance(runner.motion, SpeedMotion):
         runner.on_speed(twin.speed_m_per_sec(stamp_ns), stamp_ns)
-    if watcher is not None:
-        watcher.on_ticks(ticks, stamp_ns)
+    runner.on_ticks(twin.encoder_ticks(stamp_ns), stamp_ns)
 
 
 def _truths(twin: Twin, layout: Layout, config: RunnerConfig) -> Truths:

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recycle_sorter.belt_run.overlay import FilmWriter, Overlay
-from recycle_sorter.belt_run.runner import BeltRunner
-from recycle_sorter.belt_run.simulate import Watcher
+from recycle_sorter.belt_run.runner import BeltRunner, Watcher
 from recycle_sorter.core.belt.types import LineEvents, Observation
 from recycle_sorter.core.errors import SourceError
 from recycle_sorter.core.types import Frame
@@ -25,20 +24,7 @@ _QUALITY: Final = 92
 _SAME_M: Final = 0.03
 
 
-class Silent:
-    """Looks on and does nothing; a base."""
-
-    def on_frame(self, frame: Frame, observation: Observation, runner: BeltRunner) -> None:
-        """See ``Watcher``."""
-
-    def on_events(self, events: LineEvents, now_ns: int) -> None:
-        """See ``Watcher``."""
-
-    def on_ticks(self, ticks: int, stamp_ns: int) -> None:
-        """See ``Watcher``."""
-
-
-class Watchers(Silent):
+class Watchers(Watcher):
     """Several at once, in order."""
 
     def __init__(self, watchers: Sequence[Watcher]) -> None:
@@ -60,7 +46,7 @@ class Watchers(Silent):
             watcher.on_ticks(ticks, stamp_ns)
 
 
-class Progress(Silent):
+class Progress(Watcher):
     """Tells how many frames are done."""
 
     def __init__(self, advance: Callable[[int], None]) -> None:
@@ -71,7 +57,7 @@ class Progress(Silent):
         self._advance(runner.frames)
 
 
-class Film(Silent):
+class Film(Watcher):
     """Draws each frame and writes it."""
 
     def __init__(self, writer: FilmWriter, overlay: Overlay) -> None:
@@ -87,7 +73,7 @@ class Film(Silent):
         self._overlay.note(events)
 
 
-class Bag(Silent):
+class Bag(Watcher):
     """Records pictures, encoder, decisions and records; with a twin its truth too."""
 
     def __init__(self, writer: BeltBagWriter, twin: Twin | None = None) -> None:
@@ -136,7 +122,7 @@ class Bag(Silent):
             self._writer.write_truth(twin.entering(item))
 
 
-class CropFolder(Silent):
+class CropFolder(Watcher):
     """Writes what the classifier was shown, one JPEG a picture of an item, its number first.
 
     A twin knows what it shows: its crops are sorted into a folder for each material, which is what

@@ -30,7 +30,7 @@ from recycle_sorter.cli.help import with_examples
 from recycle_sorter.core.errors import SourceError
 
 if TYPE_CHECKING:
-    from recycle_sorter.belt_run.simulate import Watcher
+    from recycle_sorter.belt_run.runner import Watcher
     from recycle_sorter.sources.bag import BagSource
 
 _EXAMPLES = """

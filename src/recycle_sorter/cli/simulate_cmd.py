@@ -32,7 +32,7 @@ from recycle_sorter.core.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from recycle_sorter.belt_run.perception import BeltPerception
-    from recycle_sorter.belt_run.simulate import Watcher
+    from recycle_sorter.belt_run.runner import Watcher
     from recycle_sorter.twin.scenario import Scenario
 
 _EXAMPLES = """
