@@ -10,6 +10,7 @@ from typing import Any
 from sensor_msgs.msg import Image
 
 from recycle_sorter.core.errors import InvalidInputError, ModelError
+from recycle_sorter.core.ports import Engine
 from recycle_sorter.inference.bundle import ModelBundle
 from recycle_sorter.inference.factory import create_engine
 from recycle_sorter.paths import shipped_model
@@ -24,12 +25,12 @@ from recycle_sorter_msgs.msg import ModelInfo
 class AnsweringNode(SorterNode):
     """Answers a picture once, under the picture's own header; a subclass knows what.
 
-    The subclass calls ``listen`` once it is ready.
+    The subclass calls ``load`` when it knows the line's materials, and ``listen`` once it is ready.
 
     Attributes:
         values: The node's parameters.
         bundle: The model.
-        engine: What runs it.
+        engine: What runs it, once it is loaded.
         counts: Pictures by what became of them.
 
     Args:
@@ -37,7 +38,6 @@ class AnsweringNode(SorterNode):
         params: What it declares; ``model``, ``engine``, ``precision``, ``threads`` and ``lossless``
             among them.
         answer: Type and topic of its answers.
-        batch: How many pictures its network is shown at once.
         **node_options: Those of ``Node``.
 
     Raises:
@@ -46,15 +46,12 @@ class AnsweringNode(SorterNode):
 
     def __init__(
         self, name: str, params: tuple[Param, ...], answer: tuple[type[Any], str],
-        batch: int = 1, **node_options: Any,
+        **node_options: Any,
     ) -> None:  # fmt: skip
         super().__init__(name, **node_options)
         self.values = values = declare(self, params)
         self.bundle = ModelBundle.load(values["model"] or shipped_model())
-        self.engine = create_engine(
-            values["engine"], self.bundle, values["precision"], values["threads"], batch
-        )
-        self.at_destroy.callback(self.engine.close)
+        self.engine: Engine
         self.counts = {"frames": 0, "answered": 0, "refused": 0, "failed": 0}
         self._problem = ""
         self._answer = answer
@@ -69,17 +66,27 @@ class AnsweringNode(SorterNode):
         """How many pictures it is through with, one way or another."""
         return self.counts["answered"] + self.counts["refused"] + self.counts["failed"]
 
-    def listen(self, materials: Collection[str]) -> None:
-        """Says what the model is, and takes pictures from now on.
+    def load(self, materials: Collection[str], batch: int = 1) -> None:
+        """Loads the network into its engine, if it fits the line.
 
         Args:
             materials: What the line knows of; the model must name nothing else.
+            batch: How many pictures the network is shown at once.
 
         Raises:
             InvalidInputError: If it does.
+            ModelError: If the network does not load.
         """
         if never := self.bundle.require_fits(materials):
             self.get_logger().warning(f"{self.model_id} cannot tell {', '.join(never)}")
+        values = self.values
+        self.engine = create_engine(
+            values["engine"], self.bundle, values["precision"], values["threads"], batch
+        )
+        self.at_destroy.callback(self.engine.close)
+
+    def listen(self) -> None:
+        """Says what the model is, and takes pictures from now on."""
         self._answers = self.create_publisher(*self._answer, **qos.overridable(qos.RESULT))
         self._infos = self.create_publisher(ModelInfo, "classifier/model_info", qos.LATCHED)
         Diagnostics(self, self._report_status, self.model_id)

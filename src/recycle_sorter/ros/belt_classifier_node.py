@@ -29,11 +29,10 @@ class BeltClassifierNode(AnsweringNode):
 
     def __init__(self, **node_options: Any) -> None:
         answer = (BeltObservation, "belt/observation")
-        super().__init__(
-            "belt_classifier_node", BELT_CLASSIFIER, answer, CROPS_AT_ONCE, **node_options
-        )
+        super().__init__("belt_classifier_node", BELT_CLASSIFIER, answer, **node_options)
         self.counts["items"] = 0
         self._layout = load_layout(self.values["layout"])
+        self.load(self._layout.routing.materials, CROPS_AT_ONCE)
         self._background = self.values["background"].replace("auto", "")
         self._perception: BeltPerception | None = None
         self._picture_size = PictureSize()
@@ -42,7 +41,7 @@ class BeltClassifierNode(AnsweringNode):
         self.create_subscription(
             BeltState, "belt/state", self._on_state, **qos.overridable(qos.RESULT)
         )
-        self.listen(self._layout.routing.materials)
+        self.listen()
 
     def answer(self, picture: Image) -> BeltObservation:
         """See ``AnsweringNode``."""

@@ -30,10 +30,11 @@ class ClassifierNode(AnsweringNode):
         answer = (MaterialClassification, "classifier/classification")
         super().__init__("classifier_node", CLASSIFIER, answer, **node_options)
         routing = load_routing(self.values["routing"] or share_file("config/routing.yaml"))
+        self.load(routing.materials)
         self._classifier = MaterialClassifier(self.bundle, self.engine, _board(self.values))
         self._newest: Frame | None = None
         self.create_service(Trigger, "classifier/learn_board", self._on_learn_board)
-        self.listen(routing.materials)
+        self.listen()
 
     def answer(self, picture: Image) -> MaterialClassification:
         """See ``AnsweringNode``."""
