@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ from recycle_sorter.core.errors import SourceError
 from recycle_sorter.sources.bag import nearest_topic, reason_of, stamp_ns_of, storage_of
 from recycle_sorter.sources.bag_types import typestore
 from recycle_sorter.sources.belt_bag_types import BELT_ENCODER, BELT_LANDING, BELT_TRUTH
-from recycle_sorter.sources.belt_fields import entering_item
+from recycle_sorter.sources.belt_fields import entering_item, finite
 
 SPEED: Final = "geometry_msgs/msg/TwistStamped"
 _KEPT_REASONS = 5
@@ -127,19 +126,12 @@ def _all(
     return sorted(parsed, key=lambda one: getattr(one, "stamp_ns", 0))
 
 
-def _finite(value: Any, name: str) -> float:
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError(f"{name} is {number}")
-    return number
-
-
 def _encoder(message: Any, record_ns: int) -> EncoderSample:
     return EncoderSample(stamp_ns_of(message.header) or record_ns, int(message.ticks))
 
 
 def _speed(message: Any, record_ns: int) -> SpeedSample:
-    speed = _finite(message.twist.linear.x, "twist.linear.x")
+    speed = finite("twist.linear.x", float(message.twist.linear.x))
     return SpeedSample(stamp_ns_of(message.header) or record_ns, speed)
 
 

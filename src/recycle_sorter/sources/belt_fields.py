@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from recycle_sorter.core.belt.fusion import best_frame
@@ -122,29 +123,12 @@ def record_fields(record: ItemRecord, time_of: ToTime) -> dict[str, Any]:
 
 def truth_fields(item: EnteringItem) -> dict[str, Any]:
     """``BeltTruth``: a true item as it comes into view."""
-    return {
-        "item_id": item.item_id,
-        "material": item.material,
-        "x_m": item.x_m,
-        "y_m": item.y_m,
-        "length_m": item.length_m,
-        "width_m": item.width_m,
-        "position_m": item.position_m,
-        "is_overlapping": item.is_overlapping,
-        "source": item.source,
-    }
+    return _without_stamp(item)
 
 
 def landing_fields(landing: Landing) -> dict[str, Any]:
     """``BeltLanding``: where a true item fell."""
-    return {
-        "item_id": landing.item_id,
-        "material": landing.material,
-        "bin": landing.bin,
-        "diverter": landing.diverter,
-        "position_rad": landing.position_rad,
-        "x_m": landing.x_m,
-    }
+    return _without_stamp(landing)
 
 
 def entering_item(message: Any, stamp_ns: int) -> EnteringItem:
@@ -177,6 +161,11 @@ def finite(field: str, value: float) -> float:
     if not math.isfinite(value):
         raise InvalidInputError(field, value, "a finite number")
     return value
+
+
+def _without_stamp(value: EnteringItem | Landing) -> dict[str, Any]:
+    """The fields are named as the message's; the stamp stands in its header."""
+    return {name: each for name, each in asdict(value).items() if name != "stamp_ns"}
 
 
 def _share(value: float) -> float:
