@@ -122,8 +122,10 @@ def make_tiny_bundle(
     if int8:
         import openvino as ov
 
+        from recycle_sorter.inference.openvino_core import shared_core
+
         ov.save_model(
-            ov.Core().read_model(path / "model.onnx"),
+            shared_core().read_model(path / "model.onnx"),
             path / "model_int8.xml",
             compress_to_fp16=False,
         )

@@ -49,7 +49,13 @@ ENGINES = {"openvino", "onnxruntime"}
 # Each wraps one library and is imported only when it is chosen.
 ADAPTERS = {
     f"{PACKAGE}.inference.{name}"
-    for name in ("openvino_engine", "onnx_engine", "torch_engine", "torch_networks")
+    for name in (
+        "openvino_core",
+        "openvino_engine",
+        "onnx_engine",
+        "torch_engine",
+        "torch_networks",
+    )
 }
 
 

@@ -14,8 +14,8 @@ from openvino.properties import hint
 from recycle_sorter.core.errors import ModelError
 from recycle_sorter.inference.batches import check_batch, one_line
 from recycle_sorter.inference.bundle import ModelBundle
+from recycle_sorter.inference.openvino_core import DEVICE, computes_bf16, shared_core
 
-_DEVICE: Final = "CPU"
 # bf16 runs the fp32 network in a narrower type; it has no files of its own.
 _NETWORK_OF: Final = {"fp32": "fp32", "bf16": "fp32", "int8": "int8"}
 
@@ -47,7 +47,7 @@ class OpenVinoEngine:
             ModelError: If the precision is not to be had here, or the network does not load or
                 does not fit ``bundle.json``.
         """
-        core = ov.Core()
+        core = shared_core()
         self.precision = _choose_precision(bundle, core, precision)
         graph = bundle.networks[_NETWORK_OF[self.precision]].graph
         config: dict[str, Any] = {
@@ -66,7 +66,7 @@ class OpenVinoEngine:
             compiled = []
             for count in range(1, batch + 1):
                 model.reshape([count, *bundle.input_shape])
-                compiled.append(core.compile_model(model, _DEVICE, config))
+                compiled.append(core.compile_model(model, DEVICE, config))
         except RuntimeError as error:
             raise ModelError(
                 f"{graph}: OpenVINO {ov.__version__} cannot load it for an input of "
@@ -97,12 +97,6 @@ class OpenVinoEngine:
     def close(self) -> None:
         """Frees the network."""
         self._requests = []
-
-
-def computes_bf16(core: ov.Core | None = None) -> bool:
-    """Whether this CPU computes bfloat16 natively."""
-    found = (core or ov.Core()).get_property(_DEVICE, props.device.capabilities)
-    return "BF16" in found
 
 
 def _choose_precision(bundle: ModelBundle, core: ov.Core, precision: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.inference.bundle import ModelBundle
-from recycle_sorter.inference.openvino_engine import computes_bf16
+from recycle_sorter.inference.openvino_core import computes_bf16
 from recycle_sorter.inference.thresholds import Thresholds
 from recycle_sorter.ml import engine_figures, provenance, run_data
 from recycle_sorter.ml.artifacts import MODEL

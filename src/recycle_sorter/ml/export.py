@@ -113,7 +113,9 @@ def write_int8(graph: Path, path: Path, calibration: Sequence[npt.NDArray[np.flo
     import nncf
     import openvino as ov
 
-    model = ov.Core().read_model(graph)
+    from recycle_sorter.inference.openvino_core import shared_core
+
+    model = shared_core().read_model(graph)
     quantised = nncf.quantize(
         model,
         nncf.Dataset(calibration),

@@ -190,3 +190,26 @@ def test_only_the_chosen_engine_is_imported(folder: Path, name: str) -> None:
     )
     assert name in modules
     assert not modules & ({*ENGINES, "rclpy"} - {name})
+
+
+def test_a_signal_finds_its_stack_after_engines_ended_in_any_order(folder: Path) -> None:
+    """OpenVINO's CPU plugin changes the thread's signal stack, also where AMX is missing."""
+    script = (
+        "import os, signal\n"
+        "from recycle_sorter.inference.bundle import ModelBundle\n"
+        "from recycle_sorter.inference.factory import create_engine\n"
+        f"bundle = ModelBundle.load({str(folder)!r})\n"
+        "first, second = (create_engine('openvino', bundle) for _ in range(2))\n"
+        "first.close()\n"
+        "del first\n"
+        "second.close()\n"
+        "del second\n"
+        "heard = []\n"
+        "signal.signal(signal.SIGINT, lambda number, _: heard.append(number))\n"
+        "os.kill(os.getpid(), signal.SIGINT)\n"
+        "print(heard == [signal.SIGINT])\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stdout.strip()) == (0, "True"), run.stderr
