@@ -36,7 +36,8 @@ class Cutout:
         material: What it is made of.
         source: Where it came from, for people.
         length_m: Length of the smallest rectangle around it, metres.
-        centre_px: Middle of its area, ``(x, y)`` with 0 at the picture's left and top edge.
+        centre_px: Middle of its outline's area, ``(x, y)`` with 0 at the picture's left and top
+            edge.
         hull: ``(n, 2)`` float64, the convex outline around that middle, in units of the length;
             x to the right, y down.
         aspect: Width of the smallest rectangle in units of its length, above 0 to 1.
@@ -67,8 +68,11 @@ class Cutout:
         area = int(solid.sum())
         if area < _MIN_SIDE_PX**2:
             raise InvalidInputError(self.source, f"{area} pixels", "an item that can be seen")
-        moments = cv2.moments(solid, binaryImage=True)
-        x, y = moments["m10"] / area + 0.5, moments["m01"] / area + 0.5
+        # Clear glass lets the belt through, and is all the same no less of the item.
+        outlines, _ = cv2.findContours(solid, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        filled = cv2.drawContours(solid.copy(), outlines, -1, 1, cv2.FILLED)
+        moments = cv2.moments(filled, binaryImage=True)
+        x, y = (moments[name] / moments["m00"] + 0.5 for name in ("m10", "m01"))
         rows, columns = np.nonzero(solid)
         # Outer edges of pixels, not their middles.
         ends = np.stack([columns, rows], axis=1).astype(np.float32)

@@ -17,6 +17,7 @@ _FLOOR_LEVELS: Final = 1.5  # quantisation and noise that a plain belt has at le
 _FLOOR_SHARE: Final = 0.008  # local light is never steadier than that
 _SHADE: Final = (0.4, 0.97)  # of the light that a shadow leaves
 _SHADE_TINT: Final = 0.08  # between the channels, of the same
+_SOFT_PX: Final = 5
 _SUM: Final = np.ones((1, 3), np.float32)
 
 
@@ -73,7 +74,26 @@ def shade_of(small: Picture, expected: Picture) -> NDArray[np.uint8]:
         small: ``(height, width, 3)``, grey levels.
         expected: The belt without an item, likewise.
     """
-    left, middle, right = cv2.split(cv2.divide(small + 1.0, expected + 1.0))
-    low, high = cv2.min(cv2.min(left, middle), right), cv2.max(cv2.max(left, middle), right)
+    low, high = _light_of(small, expected)
     is_shade = (low > _SHADE[0]) & (high < _SHADE[1]) & (high - low < _SHADE_TINT)
     return np.asarray(is_shade, np.uint8)
+
+
+def soft_shade_of(small: Picture, expected: Picture) -> NDArray[np.uint8]:
+    """As :func:`shade_of`, for a dark belt too, whose grain is as deep as a shadow on it."""
+    side = (_SOFT_PX, _SOFT_PX)
+    soft = shade_of(
+        np.asarray(cv2.blur(small, side), np.float32),
+        np.asarray(cv2.blur(expected, side), np.float32),
+    )
+    # Beside a bright item the average is no shadow's any more; the pixels themselves still are.
+    is_dim = _light_of(small, expected)[1] < _SHADE[1]
+    is_beside = cv2.dilate(soft, np.ones(side, np.uint8)) > 0
+    return np.asarray(soft | (is_beside & is_dim), np.uint8)
+
+
+def _light_of(small: Picture, expected: Picture) -> tuple[Picture, Picture]:
+    """Share of the light that is left, in the channel that has least of it, and most."""
+    left, middle, right = cv2.split(cv2.divide(small + 1.0, expected + 1.0))
+    low, high = cv2.min(cv2.min(left, middle), right), cv2.max(cv2.max(left, middle), right)
+    return np.asarray(low, np.float32), np.asarray(high, np.float32)

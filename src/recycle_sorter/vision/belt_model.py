@@ -25,6 +25,7 @@ from recycle_sorter.vision.belt_colour import (
     pooled_covariance,
     scaled,
     shade_of,
+    soft_shade_of,
     squared,
     trimmed_covariance,
     whitener_of,
@@ -109,6 +110,18 @@ class BeltModel:
         shade = shade_of(small, expected) if self._level > _SHADED_LEVEL else None
         np.subtract(small, expected, out=expected)
         return self._depart(expected, shade)
+
+    def shade(self, small: Picture, window: tuple[slice, slice]) -> NDArray[np.uint8]:
+        """Where a part of the frame measured last looks like the belt in an item's shadow.
+
+        Args:
+            small: That frame.
+            window: Rows and columns.
+
+        Returns:
+            1 where it does, else 0; of the window's size.
+        """
+        return soft_shade_of(small[window], scaled(self.mean[window], self._gain))
 
     def adapt(self, small: Picture, is_belt: NDArray[np.bool_], weight: float) -> None:
         """Follows slow changes of what stands still.

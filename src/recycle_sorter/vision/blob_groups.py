@@ -56,6 +56,13 @@ class Blob:
     is_near: bool = False
     is_several: bool = False
 
+    @property
+    def window(self) -> tuple[slice, slice]:
+        """Rows and columns of the map that ``mask`` covers."""
+        height, width = self.mask.shape
+        rows = slice(self.top_px, self.top_px + height)
+        return rows, slice(self.left_px, self.left_px + width)
+
 
 def joined(blobs: list[Blob], sizes: BlobSizes) -> list[Blob]:
     """Gives small pieces to a neighbour: a clear or patterned item falls apart.

@@ -69,7 +69,7 @@ def find_blobs(departure: Departure, sizes: BlobSizes) -> list[Blob]:
         for one in _held(whole, sure, departure.score, sizes):
             if np.count_nonzero(one.mask) < min_area:
                 continue
-            window = _window(one)
+            window = one.window
             parts = _parts(one.mask, opened[window], own[window], min_area)
             blobs += [_blob(part, one.left_px, one.top_px) for part in parts]
     blobs += _strips(filled, body, departure.score, sizes)
@@ -92,15 +92,9 @@ def _components(mask: Mask) -> list[Blob]:
     return found
 
 
-def _window(blob: Blob) -> tuple[slice, slice]:
-    height, width = blob.mask.shape
-    rows = slice(blob.top_px, blob.top_px + height)
-    return rows, slice(blob.left_px, blob.left_px + width)
-
-
 def _held(whole: Blob, sure: Mask, score: NDArray[np.float32], sizes: BlobSizes) -> list[Blob]:
     """What enough of departs from the belt: all of an outline, parts of it, or nothing."""
-    window = _window(whole)
+    window = whole.window
     own = np.asarray(sure[window] & whole.mask, np.uint8)
     count, area = np.count_nonzero(own), np.count_nonzero(whole.mask)
     if count < 0.125 * sizes.min_px**2:
@@ -121,7 +115,7 @@ def _strips(filled: Mask, body: Mask, score: NDArray[np.float32], sizes: BlobSiz
     """Thin items, such as a drinking straw's paper, that no disc of half an item's side fits in."""
     found = []
     for strip in _components(_changed(filled, cv2.MORPH_OPEN, 0.3 * sizes.min_px)):
-        window, area = _window(strip), np.count_nonzero(strip.mask)
+        window, area = strip.window, np.count_nonzero(strip.mask)
         if area < 0.5 * sizes.min_px**2 or np.logical_and(body[window], strip.mask).any():
             continue
         if max(strip.mask.shape) > _STRIP_SIDES * sizes.min_px:

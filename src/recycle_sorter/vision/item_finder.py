@@ -18,6 +18,7 @@ from recycle_sorter.vision.belt_colour import Picture
 from recycle_sorter.vision.belt_model import BeltModel, Departure, learn_belt
 from recycle_sorter.vision.blobs import Blob, BlobSizes, find_blobs
 from recycle_sorter.vision.finder_config import FinderConfig
+from recycle_sorter.vision.shadows import without_shadow
 
 _WORK_SIDE_PX: Final = 320
 _MIN_SIDE_PX: Final = 8
@@ -143,8 +144,9 @@ class ItemFinder:
                 return []
         departure = self._model.measure(small)
         blobs = find_blobs(departure, self._sizes)
+        found = [self._found(blob, self._model.shade(small, blob.window)) for blob in blobs]
         self._follow(self._model, small, departure, blobs, position_m)
-        return [self._found(blob) for blob in blobs]
+        return found
 
     def _learn(self, small: Picture, stamp_ns: int, position_m: float | None) -> None:
         if position_m is not None and self._frames and self._learnt_at_m is not None:
@@ -220,9 +222,7 @@ class ItemFinder:
     def _cover(self, blobs: list[Blob]) -> NDArray[np.uint8]:
         cover = np.zeros((self._size[1], self._size[0]), np.uint8)
         for blob in blobs:
-            height, width = blob.mask.shape
-            rows = slice(blob.top_px, blob.top_px + height)
-            cover[rows, blob.left_px : blob.left_px + width] |= blob.mask
+            cover[blob.window] |= blob.mask
         return cover
 
     def _shrink(self, pixels: NDArray[np.uint8]) -> Picture:
@@ -240,8 +240,9 @@ class ItemFinder:
             small = np.asarray(cv2.cvtColor(small, cv2.COLOR_GRAY2BGR))
         return small.astype(np.float32)
 
-    def _found(self, blob: Blob) -> FoundItem:
-        outlines, _ = cv2.findContours(blob.mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    def _found(self, blob: Blob, shade: NDArray[np.uint8]) -> FoundItem:
+        item = without_shadow(blob.mask, shade)
+        outlines, _ = cv2.findContours(item, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         # All of them: what fell into pieces is as large as they are together.
         outline = cv2.convexHull(np.concatenate(outlines)).reshape(-1, 2)
         # Contours run through the middles of pixels; the item reaches to their outer edges.
@@ -252,7 +253,7 @@ class ItemFinder:
         # In millimetres: OpenCV computes in single precision.
         _, sides_mm, _ = cv2.minAreaRect((on_belt * 1000.0).astype(np.float32))
         length_m, width_m = max(sides_mm) / 1000.0, min(sides_mm) / 1000.0
-        moments = cv2.moments(blob.mask, binaryImage=True)
+        moments = cv2.moments(item, binaryImage=True)
         middle = np.array([moments["m10"], moments["m01"]]) / moments["m00"] + 0.5
         middle_px = (middle + corner) * self._scale
         x_m, y_m = self.calibration.to_belt_m([middle_px])[0]
