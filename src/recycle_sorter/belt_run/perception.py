@@ -16,7 +16,7 @@ from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.types import NS_PER_SEC, Frame
 from recycle_sorter.inference.classifier import MaterialClassifier
 from recycle_sorter.vision.belt_shift import BeltShift
-from recycle_sorter.vision.crops import BACKGROUNDS, crop_items
+from recycle_sorter.vision.crops import BACKGROUNDS, TURNS, crop_items, turned
 from recycle_sorter.vision.item_finder import FoundItem, ItemFinder
 
 Picture = NDArray[np.uint8]
@@ -31,11 +31,15 @@ class PerceptionConfig:
         background: What lies around an item in its crop, one of ``crops.BACKGROUNDS``.
         margin: How far a crop reaches beyond the item, as a share of the item's longer side.
         partial: Whether items that the view's edge cuts are classified too.
+        turns: In how many ways items are shown in turn, one a picture, 1 to 8; 1: always as they
+            lie. How something lies on a belt says nothing, and one camera's pictures of it are so
+            much alike that more of them would hardly add a word.
     """
 
     background: str = "keep"
     margin: float = 0.15
     partial: bool = False
+    turns: int = TURNS
 
     def __post_init__(self) -> None:
         if self.background not in BACKGROUNDS:
@@ -43,6 +47,8 @@ class PerceptionConfig:
             raise InvalidInputError("background", self.background, expected)
         if not 0.0 <= self.margin <= 2.0:
             raise InvalidInputError("margin", self.margin, "a number from 0 to 2")
+        if not 1 <= self.turns <= TURNS:
+            raise InvalidInputError("turns", self.turns, f"a number from 1 to {TURNS}")
 
 
 class BeltPerception:
@@ -50,7 +56,7 @@ class BeltPerception:
 
     Attributes:
         found: The items of the last frame, with their outlines.
-        crops: What the classifier was shown of them, by index in ``found``.
+        crops: What was cut out of it for the classifier, as it lies, by index in ``found``.
     """
 
     def __init__(
@@ -74,6 +80,7 @@ class BeltPerception:
         self.found: list[FoundItem] = []
         self.crops: dict[int, Picture] = {}
         self._shift = shift
+        self._turn = 0
         self._travelled_m = 0.0
         # Up to frames that were not answered: part of the next answer; None if it is not known.
         self._untold_m: float | None = 0.0
@@ -140,7 +147,8 @@ class BeltPerception:
             background=self.config.background,
         )
         self.crops = dict(zip(chosen, crops, strict=True))
-        rows = self.classifier.classify_batch(crops)
+        rows = self.classifier.classify_batch([turned(crop, self._turn) for crop in crops])
+        self._turn = (self._turn + 1) % self.config.turns
         return {index: tuple(row.values()) for index, row in zip(chosen, rows, strict=True)}
 
 

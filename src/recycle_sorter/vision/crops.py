@@ -16,6 +16,7 @@ from recycle_sorter.vision.item_finder import FoundItem
 
 Background = Literal["keep", "plain"]
 BACKGROUNDS: Final[tuple[Background, ...]] = ("keep", "plain")
+TURNS: Final = 8  # ways to show a square: four quarter turns, each mirrored and not
 _MAX_MARGIN: Final = 2.0
 _BOARD_LEVEL: Final = 205.0  # of a white posterboard in a photograph
 _BOARD_FALL: Final = 0.08  # darker by so much in the corners
@@ -70,6 +71,20 @@ def crop_items(
 ) -> list[NDArray[np.uint8]]:
     """Cuts all items out; see :func:`crop_item`."""
     return [crop_item(pixels_bgr, item, margin, background) for item in found]
+
+
+def turned(crop: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:
+    """A square crop, shown another way.
+
+    Args:
+        crop: ``(side, side, 3)`` uint8.
+        turn: Which way, 0 to 7; 0 leaves it as it is, from 4 on it is mirrored.
+
+    Returns:
+        Of that shape; contiguous.
+    """
+    shown = crop if turn < TURNS // 2 else crop[:, ::-1]
+    return np.ascontiguousarray(np.rot90(shown, turn % (TURNS // 2)))
 
 
 def _check(pixels: object, found: FoundItem, margin: object, background: object) -> None:

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from recycle_sorter.belt_run.perception import BeltPerception, PerceptionConfig, as_bgr
+from recycle_sorter.core.belt.types import Detection
 from recycle_sorter.core.errors import InvalidInputError, ModelError
 from recycle_sorter.core.types import Frame
+from recycle_sorter.vision.item_finder import FoundItem
 
 PIXELS = np.zeros((4, 6, 3), np.uint8)
 
@@ -96,7 +98,33 @@ def test_pixels_that_do_not_fit_their_encoding_are_refused(
         as_bgr(Frame(1, pixels, encoding))
 
 
-@pytest.mark.parametrize(("name", "value"), [("background", "pink"), ("margin", float("nan"))])
+@pytest.mark.parametrize(("turns", "different"), [(1, 1), (3, 3), (8, 8)])
+def test_items_are_shown_another_way_with_each_picture(turns: int, different: int) -> None:
+    pixels = np.random.default_rng(1).integers(0, 255, (4, 6, 3), np.uint8)
+    detection = Detection((0, 0, 4, 4), (0.1, 0.0), (0.1, 0.1), 0.01)
+    item = FoundItem(detection, np.full((4, 4), 255, np.uint8))
+    shown: list[Any] = []
+
+    def classify_batch(crops: list[Any]) -> list[Any]:
+        shown.extend(crops)
+        return [{"glass": 1.0} for _ in crops]
+
+    finder: Any = SimpleNamespace(find=lambda *_: [item])
+    network: Any = SimpleNamespace(bundle=Network.bundle, classify_batch=classify_batch)
+    config = PerceptionConfig(margin=0.0, turns=turns)
+    seen = BeltPerception(finder, network, config=config)
+    for number in range(8):
+        seen.observe(Frame(number + 1, pixels, "bgr8"), lambda: 0)
+        assert np.array_equal(seen.crops[0], pixels[:4, :4]), "as it lies, for people"
+    assert len({crop.tobytes() for crop in shown}) == different
+    assert all(np.array_equal(np.sort(crop, None), np.sort(shown[0], None)) for crop in shown)
+    assert np.array_equal(shown[0], pixels[:4, :4])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("background", "pink"), ("margin", float("nan")), ("turns", 0), ("turns", 9)],
+)
 def test_bad_settings_are_named(name: str, value: Any) -> None:
     with pytest.raises(InvalidInputError, match=name):
         PerceptionConfig(**{name: value})

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from recycle_sorter.core.belt.types import Detection
 from recycle_sorter.core.errors import InvalidInputError
-from recycle_sorter.vision.crops import crop_item, crop_items
+from recycle_sorter.vision.crops import TURNS, crop_item, crop_items, turned
 from recycle_sorter.vision.item_finder import FoundItem
 
 
@@ -81,3 +81,14 @@ def test_bad_arguments_are_refused(arguments: dict[str, Any], field: str) -> Non
     with pytest.raises(InvalidInputError) as caught:
         crop_item(**{**good, **arguments})
     assert caught.value.field == field
+
+
+def test_a_square_has_eight_ways_to_be_shown() -> None:
+    square = np.arange(27, dtype=np.uint8).reshape(3, 3, 3)
+    ways = [turned(square, turn) for turn in range(TURNS)]
+    assert np.array_equal(ways[0], square)
+    assert len({way.tobytes() for way in ways}) == TURNS
+    assert all(way.flags.c_contiguous and way.shape == square.shape for way in ways)
+    # Colours stay together.
+    pixels = {tuple(pixel) for pixel in square.reshape(-1, 3).tolist()}
+    assert all({tuple(pixel) for pixel in way.reshape(-1, 3).tolist()} == pixels for way in ways)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What all pictures of one item say together.
 
-The default is the weighted mean of the probabilities (a linear opinion pool). Pictures of one item
-are far from independent: they share its shape, its light and the network's blind spots, so their
-product would be much surer than it is right, and one wild picture can veto a material in it. The
-mean of calibrated probabilities is never surer than its pictures, so limits mean what they say.
-The logarithmic pool is there for models whose errors differ from picture to picture.
+The default is the weighted mean of the probabilities (a linear opinion pool), in which a sure
+picture counts more than a doubtful one. Pictures of one item are far from independent: they share
+its shape, its light and the network's blind spots, so their product would be much surer than it is
+right, and one wild picture can veto a material in it. The mean of calibrated probabilities is never
+surer than the surest of its pictures, so limits mean what they say. The logarithmic pool is there
+for models whose errors differ from picture to picture.
 """
 
 from __future__ import annotations
@@ -33,12 +34,14 @@ class FusionConfig:
             number takes them for independent. Not used by ``"linear"``.
         cut_weight: Weight of a picture whose edge cuts the item, above 0 to 1; a whole view is 1.
         touching_weight: Factor for a picture in which it touches another item, above 0 to 1.
+        sureness: A picture counts by its highest probability to this power, 0 to 10; 0: all alike.
     """
 
     fusion: str = "linear"
     temper: float = 1.0
     cut_weight: float = 0.3
     touching_weight: float = 0.5
+    sureness: float = 2.0
 
     def __post_init__(self) -> None:
         """Checks every field.
@@ -52,11 +55,14 @@ class FusionConfig:
             value = getattr(self, name)
             if not 0.0 < value <= high:
                 raise InvalidInputError(name, value, f"a number above 0 up to {high:g}")
+        if not 0.0 <= self.sureness <= 10.0:
+            raise InvalidInputError("sureness", self.sureness, "a number from 0 to 10")
 
     def weight(self, detection: Detection) -> float:
         """How much one picture of an item counts, above 0 to 1."""
         weight = 1.0 if detection.is_whole else self.cut_weight
-        return weight * (self.touching_weight if detection.is_touching else 1.0)
+        weight *= self.touching_weight if detection.is_touching else 1.0
+        return weight * math.pow(max(detection.probabilities, default=1.0), self.sureness)
 
 
 def fuse(item: TrackedItem, config: FusionConfig) -> dict[str, float]:

@@ -71,8 +71,28 @@ def test_cut_and_touching_views_weigh_less() -> None:
 
 
 @pytest.mark.parametrize(
+    ("sureness", "weights"), [(0.0, (1.0, 1.0)), (1.0, (0.9, 0.5)), (2.0, (0.81, 0.25))]
+)
+def test_sure_views_weigh_more(sureness: float, weights: tuple[float, float]) -> None:
+    config = FusionConfig(sureness=sureness)
+    said = [
+        Detection((0, 0, 1, 1), (0.1, 0.0), (0.1, 0.1), 0.01, probabilities=(glass, 1.0 - glass))
+        for glass in (0.9, 0.5)
+    ]
+    assert tuple(map(config.weight, said)) == pytest.approx(weights)
+
+
+@pytest.mark.parametrize(
     ("field", "value"),
-    [("fusion", "max"), ("temper", 0.0), ("temper", math.nan), ("cut_weight", 1.1)],
+    [
+        ("fusion", "max"),
+        ("temper", 0.0),
+        ("temper", math.nan),
+        ("cut_weight", 1.1),
+        ("sureness", -0.1),
+        ("sureness", math.nan),
+        ("sureness", 10.1),
+    ],
 )
 def test_a_wrong_setting_is_refused_by_name(field: str, value: object) -> None:
     with pytest.raises(InvalidInputError) as caught:
