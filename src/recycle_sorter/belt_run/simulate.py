@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from recycle_sorter.belt_run.perception import BeltPerception
 from recycle_sorter.belt_run.result import RunResult, Truths, make_result
 from recycle_sorter.belt_run.runner import BeltRunner, RunnerConfig, Watcher
-from recycle_sorter.core.belt.judged import TrueItem
 from recycle_sorter.core.belt.layout import Layout
 from recycle_sorter.core.belt.motion import SpeedMotion
 from recycle_sorter.core.types import NS_PER_SEC
@@ -76,18 +76,7 @@ def _truths(twin: Twin, layout: Layout, config: RunnerConfig) -> Truths:
         decided_ns = twin.arrival_ns(item, layout.decision_line_m)
         if item.enter_ns == 0 or item.enter_ns >= twin.end_ns:
             continue
-        items.append(
-            TrueItem(
-                item_id=item.item_id,
-                material=item.material,
-                s_m=item.s_m,
-                y_m=item.y_m,
-                enter_ns=item.enter_ns,
-                is_separate=not item.is_overlapping,
-                counts=decided_ns is not None and decided_ns < last_ns,
-                length_m=item.along_m,
-                source=item.source,
-            )
-        )
+        truth = twin.entering(item).placed(twin.position_m(item.enter_ns))
+        items.append(replace(truth, counts=decided_ns is not None and decided_ns < last_ns))
     landings = {landing.item_id: landing.bin for landing in twin.landed()}
     return Truths(items, landings, twin.position_m)

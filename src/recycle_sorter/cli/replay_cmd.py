@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recycle_sorter.cli.belt_line import opened_perception, opened_watchers
 from recycle_sorter.cli.belt_options import (
     Background,
     CropsFolder,
@@ -30,7 +31,6 @@ from recycle_sorter.cli.help import with_examples
 from recycle_sorter.core.errors import SourceError
 
 if TYPE_CHECKING:
-    from recycle_sorter.belt_run.runner import Watcher
     from recycle_sorter.sources.bag import BagSource
 
 _EXAMPLES = """
@@ -70,47 +70,39 @@ def replay(
     elsewhere. With BeltTruth in it the run is judged. Without ROS.
     """
     # Loaded here so that other commands need neither OpenCV nor an engine.
-    from recycle_sorter.belt_run.overlay import FilmWriter, Overlay
-    from recycle_sorter.belt_run.parts import CROPS_AT_ONCE, make_calibration, make_perception
+    from recycle_sorter.belt_run.overlay import Overlay
+    from recycle_sorter.belt_run.parts import make_calibration
     from recycle_sorter.belt_run.replay import replay as run_bag
-    from recycle_sorter.belt_run.watchers import Bag, CropFolder, Film, Progress, Watchers
+    from recycle_sorter.belt_run.watchers import Progress, Watchers
     from recycle_sorter.config_files import load_layout
     from recycle_sorter.inference.bundle import ModelBundle
-    from recycle_sorter.inference.factory import create_engine
     from recycle_sorter.paths import shipped_model
     from recycle_sorter.sources.bag import BagSource
     from recycle_sorter.sources.belt_bag import read_belt
-    from recycle_sorter.sources.belt_bag_writer import BeltBagWriter
 
     the_layout = load_layout(layout or "")
     check_outputs(json_file, report, log)
     bundle = ModelBundle.load(model or shipped_model())
-    watchers: list[Watcher] = []
     with ExitStack() as stack:
         source = BagSource(bag, topic)
         stack.callback(source.close)
         recording = read_belt(bag, source.topic)
         width_px, height_px, fps_hz = _look_at(source)
         calibration = make_calibration(the_layout, width_px, height_px)
-        if record is not None:
-            writer = BeltBagWriter(record, overwrite=overwrite)
-            watchers.append(Bag(stack.enter_context(writer)))
-        if video is not None:
-            film = stack.enter_context(FilmWriter(video, fps_hz))
-            watchers.append(Film(film, Overlay(calibration, the_layout.decision_line_m)))
-        if crops is not None:
-            watchers.append(CropFolder(crops))
-        runner = create_engine(engine, bundle, precision, batch=CROPS_AT_ONCE)
-        stack.callback(runner.close)
-        perception = make_perception(the_layout, calibration, bundle, runner, background)
-        watchers.append(Progress(stack.enter_context(frames_progress(source.frame_count, quiet))))
-        about = {
-            "model": f"{bundle.model_id} on {runner.name} ({runner.precision})",
-            "bag": f"{bag.name}, {source.topic}",
-        }
+        watchers = stack.enter_context(
+            opened_watchers(
+                record, video, crops, overwrite=overwrite, fps_hz=fps_hz,
+                overlay=Overlay(calibration, the_layout.decision_line_m),
+            )
+        )  # fmt: skip
+        perception, name = stack.enter_context(
+            opened_perception(the_layout, calibration, bundle, engine, precision, background)
+        )
+        advance = stack.enter_context(frames_progress(source.frame_count, quiet))
         result = run_bag(
             source, recording, the_layout, perception, time.perf_counter_ns,
-            watcher=Watchers(watchers), about=about,
+            watcher=Watchers([*watchers, Progress(advance)]),
+            about={"model": name, "bag": f"{bag.name}, {source.topic}"},
         )  # fmt: skip
     for notice in (*source.notices, *recording.notices):
         typer.echo(notice, err=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from recycle_sorter.cli.belt_line import opened_perception, opened_watchers
 from recycle_sorter.cli.belt_options import (
     Background,
     CropsFolder,
@@ -31,8 +32,6 @@ from recycle_sorter.cli.pairs import parse_pairs
 from recycle_sorter.core.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from recycle_sorter.belt_run.perception import BeltPerception
-    from recycle_sorter.belt_run.runner import Watcher
     from recycle_sorter.twin.scenario import Scenario
 
 _EXAMPLES = """
@@ -106,20 +105,13 @@ def simulate(
     The same options give the same decisions. Without ROS; `recycle-sorter run` has nodes.
     """
     # Loaded here so that other commands need neither OpenCV nor an engine.
-    from recycle_sorter.belt_run.overlay import FilmWriter, Overlay
-    from recycle_sorter.belt_run.parts import (
-        CROPS_AT_ONCE,
-        make_perception,
-        scenario_calibration,
-        twin_diverters,
-    )
+    from recycle_sorter.belt_run.overlay import Overlay
+    from recycle_sorter.belt_run.parts import scenario_calibration, twin_diverters
     from recycle_sorter.belt_run.simulate import simulate as run_twin
-    from recycle_sorter.belt_run.watchers import Bag, CropFolder, Film, Progress, Watchers
+    from recycle_sorter.belt_run.watchers import Progress, Watchers
     from recycle_sorter.config_files import load_layout
     from recycle_sorter.inference.bundle import ModelBundle
-    from recycle_sorter.inference.factory import create_engine
     from recycle_sorter.paths import shipped_model
-    from recycle_sorter.sources.belt_bag_writer import BeltBagWriter
     from recycle_sorter.twin.library import load_library
     from recycle_sorter.twin.scenario_file import load_scenario
     from recycle_sorter.twin.twin import Twin
@@ -140,38 +132,30 @@ def simulate(
     )
     check_outputs(json_file, report, log)
     bundle = ModelBundle.load(model or shipped_model())
-    watchers: list[Watcher] = []
     with ExitStack() as stack:
         # Opened before the model, so that a name that is taken is told at once.
-        bag = None
-        if record is not None:
-            bag = Bag(stack.enter_context(BeltBagWriter(record, overwrite=overwrite)), twin)
-            watchers.append(bag)
-        if video is not None:
-            film = stack.enter_context(FilmWriter(video, the_scenario.camera.fps_hz))
-            watchers.append(Film(film, Overlay(calibration, the_layout.decision_line_m)))
-        if crops is not None:
-            watchers.append(CropFolder(crops, twin, crops_every))
-        runner = create_engine(engine, bundle, precision, batch=CROPS_AT_ONCE)
-        stack.callback(runner.close)
-        perception: BeltPerception = make_perception(
-            the_layout, calibration, bundle, runner, background
+        watchers = stack.enter_context(
+            opened_watchers(
+                record, video, crops, overwrite=overwrite, fps_hz=the_scenario.camera.fps_hz,
+                overlay=Overlay(calibration, the_layout.decision_line_m), twin=twin,
+                crops_every=crops_every,
+            )
+        )  # fmt: skip
+        perception, name = stack.enter_context(
+            opened_perception(the_layout, calibration, bundle, engine, precision, background)
         )
         advance = stack.enter_context(frames_progress(twin.frame_count, quiet))
-        watchers.append(Progress(advance))
         about = {
-            "model": f"{bundle.model_id} on {runner.name} ({runner.precision})",
+            "model": name,
             "scenario": _describe(the_scenario),
             "seed": f"seed {the_scenario.seed}",
         }
         started = time.perf_counter()
         result = run_twin(
             twin, the_layout, perception, time.perf_counter_ns,
-            watcher=Watchers(watchers), about=about,
+            watcher=Watchers([*watchers, Progress(advance)]), about=about,
         )  # fmt: skip
         took_sec = time.perf_counter() - started
-        if bag is not None:
-            bag.finish()
     write_outputs(result, "Simulated belt", json_file=json_file, report=report, log=log)
     if not quiet:
         belt_sec = result.summary["duration_sec"]
