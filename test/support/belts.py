@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from recycle_sorter.core.types import NS_PER_SEC
 from recycle_sorter.vision.belt_calibration import BeltCalibration
+from recycle_sorter.vision.item_finder import ItemFinder
 
 PX_PER_M = 800.0
 PERIOD_NS = NS_PER_SEC // 30
+LEARN_STEP_M = 0.05  # nearer frames are left out while the belt is learnt
 Picture = NDArray[np.float32]
 
 COLOURS_BGR = {"dark": (45, 42, 40), "green": (70, 120, 60), "white": (205, 208, 206)}
@@ -116,3 +118,14 @@ class DrawnBelt:
             cv2.polylines(scene, [fixed], True, (235, 238, 236), 2, cv2.LINE_AA, 4)
             radius = max(2, int(0.12 * item.width_m * PX_PER_M))
             cv2.circle(scene, (int(middle[0]), int(middle[1])), radius, (240, 240, 240), -1)
+
+
+def taught(belt: DrawnBelt, is_moving: bool = True) -> ItemFinder:
+    """A finder that knows the empty belt."""
+    finder = ItemFinder(belt.calibration)
+    for index in range(60):
+        if not finder.is_ready:
+            position_m = -10.0 + index * LEARN_STEP_M * is_moving
+            finder.find(belt.picture(position_m, index), index * PERIOD_NS, position_m)
+    assert finder.is_ready
+    return finder

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from recycle_sorter.core.errors import InvalidInputError, SorterError
 from recycle_sorter.twin.library import COLUMNS, INDEX, Cutout
+from recycle_sorter.vision.masks import filled
 
 # Shortest and longest that such items commonly are, metres; a picture does not tell.
 LENGTHS_M: Mapping[str, tuple[float, float]] = {
@@ -183,10 +184,7 @@ def _unshaded(pixels: NDArray[np.uint8], solid: Mask) -> Mask:
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
     opened = cv2.morphologyEx(kept, cv2.MORPH_OPEN, kernel)
     closed = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, kernel)
-    outlines, _ = cv2.findContours(closed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    filled = np.zeros_like(solid)
-    cv2.drawContours(filled, outlines, -1, 1, cv2.FILLED)
-    return filled
+    return filled(closed)
 
 
 def _hanging_on(some: NDArray[np.bool_], base: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.paths import share_file
+from recycle_sorter.vision.masks import filled
 
 SHIPPED: Final = "samples/cutouts"
 INDEX: Final = "index.csv"
@@ -69,9 +70,7 @@ class Cutout:
         if area < _MIN_SIDE_PX**2:
             raise InvalidInputError(self.source, f"{area} pixels", "an item that can be seen")
         # Clear glass lets the belt through, and is all the same no less of the item.
-        outlines, _ = cv2.findContours(solid, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        filled = cv2.drawContours(solid.copy(), outlines, -1, 1, cv2.FILLED)
-        moments = cv2.moments(filled, binaryImage=True)
+        moments = cv2.moments(filled(solid), binaryImage=True)
         x, y = (moments[name] / moments["m00"] + 0.5 for name in ("m10", "m01"))
         rows, columns = np.nonzero(solid)
         # Outer edges of pixels, not their middles.

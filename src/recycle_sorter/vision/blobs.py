@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
@@ -13,12 +13,12 @@ from recycle_sorter.vision.belt_model import Departure
 from recycle_sorter.vision.blob_groups import (
     Blob,
     BlobSizes,
-    Mask,
-    disc,
+    components,
     is_several,
     joined,
     mark_near,
 )
+from recycle_sorter.vision.masks import Mask, disc, filled
 
 __all__ = ["Blob", "BlobSizes", "find_blobs"]
 
@@ -61,35 +61,23 @@ def find_blobs(departure: Departure, sizes: BlobSizes) -> list[Blob]:
     grown = _trimmed(departure, middle, own)
     opened = _changed(grown, cv2.MORPH_OPEN, 2)
     # Thin edges are all that a clear film shows: they are closed into outlines before specks go.
-    filled = _filled(_changed(grown, cv2.MORPH_CLOSE, sizes.join_px))
-    body = _changed(filled, cv2.MORPH_OPEN, 0.5 * sizes.min_px)
+    closed = filled(_changed(grown, cv2.MORPH_CLOSE, sizes.join_px))
+    body = _changed(closed, cv2.MORPH_OPEN, 0.5 * sizes.min_px)
     blobs: list[Blob] = []
     min_area = 0.5 * sizes.min_px**2
-    for whole in _components(body):
+    for whole in components(body):
         for one in _held(whole, sure, departure.score, sizes):
             if np.count_nonzero(one.mask) < min_area:
                 continue
             window = one.window
             parts = _parts(one.mask, opened[window], own[window], min_area)
             blobs += [_blob(part, one.left_px, one.top_px) for part in parts]
-    blobs += _strips(filled, body, departure.score, sizes)
+    blobs += _strips(closed, body, departure.score, sizes)
     blobs = joined(blobs, sizes)
     mark_near(blobs, body.shape, sizes.near_px)
     for blob in blobs:
         blob.is_several = is_several(blob.mask, sizes)
     return blobs
-
-
-def _components(mask: Mask) -> list[Blob]:
-    """What hangs together, without holes; outlines are quicker found than labels."""
-    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    found = []
-    for outline in reversed(outlines):  # found from the bottom up
-        left, top, width, height = cv2.boundingRect(outline)
-        own = np.zeros((height, width), np.uint8)
-        cv2.drawContours(own, [outline], -1, 1, cv2.FILLED, offset=(-left, -top))
-        found.append(Blob(left, top, own))
-    return found
 
 
 def _held(whole: Blob, sure: Mask, score: NDArray[np.float32], sizes: BlobSizes) -> list[Blob]:
@@ -104,17 +92,17 @@ def _held(whole: Blob, sure: Mask, score: NDArray[np.float32], sizes: BlobSizes)
     if is_clear or count >= _SURE_SHARE * area:
         return [whole]
     # An item that lies on a stain is held by what is sure of it.
-    core = _changed(_filled(own), cv2.MORPH_OPEN, 0.5 * sizes.min_px)
+    core = _changed(filled(own), cv2.MORPH_OPEN, 0.5 * sizes.min_px)
     return [
         Blob(whole.left_px + part.left_px, whole.top_px + part.top_px, part.mask)
-        for part in _components(np.asarray(core & whole.mask, np.uint8))
+        for part in components(np.asarray(core & whole.mask, np.uint8))
     ]
 
 
-def _strips(filled: Mask, body: Mask, score: NDArray[np.float32], sizes: BlobSizes) -> list[Blob]:
+def _strips(closed: Mask, body: Mask, score: NDArray[np.float32], sizes: BlobSizes) -> list[Blob]:
     """Thin items, such as a drinking straw's paper, that no disc of half an item's side fits in."""
     found = []
-    for strip in _components(_changed(filled, cv2.MORPH_OPEN, 0.3 * sizes.min_px)):
+    for strip in components(_changed(closed, cv2.MORPH_OPEN, 0.3 * sizes.min_px)):
         window, area = strip.window, np.count_nonzero(strip.mask)
         if area < 0.5 * sizes.min_px**2 or np.logical_and(body[window], strip.mask).any():
             continue
@@ -148,18 +136,13 @@ def _trimmed(departure: Departure, middle: NDArray[np.float32], own: Mask) -> Ma
     return np.asarray((grown & weak) | strong, np.uint8)
 
 
-def _filled(mask: NDArray[Any]) -> Mask:
-    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return np.asarray(cv2.drawContours(mask.copy(), outlines, -1, 1, cv2.FILLED), np.uint8)
-
-
 def _parts(whole: Mask, opened: Mask, own: Mask, min_area: float) -> list[Mask]:
     """Splits what closing joined, if the pieces are solid enough to be items of their own.
 
     Between two items the belt shows. Where what is between departs by itself (``own``), it is the
     middle of one.
     """
-    pieces = _filled(opened & whole)
+    pieces = filled(opened & whole)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(pieces, connectivity=8)
     if count < 3:  # one of them is what lies around
         return [whole]

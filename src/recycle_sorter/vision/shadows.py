@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from recycle_sorter.vision.blob_groups import Mask, disc
+from recycle_sorter.vision.blob_groups import components
+from recycle_sorter.vision.masks import Mask, disc
 
 _LEAST_KEPT: Final = 0.6  # of an outline; less, and it is the item that is dark
 _LEAST_PIECE: Final = 0.1  # of what is left
@@ -28,16 +29,13 @@ def without_shadow(outline: NDArray[np.uint8], shade: NDArray[np.uint8]) -> Mask
         left, as of a black one on a grey belt.
     """
     bright = np.asarray(outline & (1 - shade), np.uint8)
-    opened = cv2.morphologyEx(bright, cv2.MORPH_OPEN, disc(_RIM_PX))
+    opened = np.asarray(cv2.morphologyEx(bright, cv2.MORPH_OPEN, disc(_RIM_PX)), np.uint8)
     # What is dark amid an item is the item's.
-    outlines, _ = cv2.findContours(opened, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     least = _LEAST_PIECE * np.count_nonzero(opened)
     kept = np.zeros_like(outline)
-    for one in outlines:
-        piece = np.zeros_like(outline)
-        cv2.drawContours(piece, [one], -1, 1, cv2.FILLED)
-        if np.count_nonzero(piece) >= least:
-            kept |= piece
+    for piece in components(opened):
+        if np.count_nonzero(piece.mask) >= least:
+            kept[piece.window] |= piece.mask
     # Opening rounds corners off.
     kept |= np.asarray(cv2.dilate(kept, disc(_RIM_PX)), np.uint8) & bright
     kept &= outline

@@ -9,25 +9,21 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.belts import COLOURS_BGR, PERIOD_NS, PX_PER_M, DrawnBelt, DrawnItem
+from support.belts import (
+    COLOURS_BGR,
+    PERIOD_NS,
+    PX_PER_M,
+    DrawnBelt,
+    DrawnItem,
+    taught,
+)
 
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.vision.belt_calibration import BeltCalibration
 from recycle_sorter.vision.finder_config import FinderConfig
 from recycle_sorter.vision.item_finder import FoundItem, ItemFinder
 
-LEARN_STEP_M = 0.05  # nearer frames are left out while the belt is learnt
 ROUND_M = 2048 / PX_PER_M  # after which a drawn belt comes round again
-
-
-def taught(belt: DrawnBelt, is_moving: bool = True) -> ItemFinder:
-    finder = ItemFinder(belt.calibration)
-    for index in range(60):
-        if not finder.is_ready:
-            position_m = -10.0 + index * LEARN_STEP_M * is_moving
-            finder.find(belt.picture(position_m, index), index * PERIOD_NS, position_m)
-    assert finder.is_ready
-    return finder
 
 
 def look(belt: DrawnBelt, finder: ItemFinder, *items: DrawnItem) -> list[FoundItem]:

@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
-from support.belts import COLOURS_BGR, PERIOD_NS, PX_PER_M, DrawnBelt, DrawnItem
+from support.belts import COLOURS_BGR, PERIOD_NS, PX_PER_M, DrawnBelt, DrawnItem, taught
 
-from recycle_sorter.vision.item_finder import ItemFinder
 from recycle_sorter.vision.shadows import without_shadow
 
 Mask = NDArray[np.uint8]
@@ -72,11 +71,7 @@ def test_an_item_is_within_its_outline_and_most_of_it(outline: Mask, shade: Mask
 @pytest.mark.parametrize("colour", sorted(COLOURS_BGR))
 def test_an_item_is_where_it_lies_whatever_shadow_it_casts(colour: str) -> None:
     belt = DrawnBelt(colour, seed=5)
-    finder = ItemFinder(belt.calibration)
-    for index in range(60):
-        if not finder.is_ready:
-            at_m = -10.0 + 0.05 * index
-            finder.find(belt.picture(at_m, index), index * PERIOD_NS, at_m)
+    finder = taught(belt)
     belt.items = [DrawnItem(0.4, 0.0, 0.12, 0.08)]
     picture = belt.picture(0.0, 100)
     left, top = belt.calibration.to_image_px([(0.46, 0.04)])[0].round().astype(int)
