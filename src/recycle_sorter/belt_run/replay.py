@@ -9,7 +9,7 @@ from heapq import merge
 from recycle_sorter.belt_run.perception import BeltPerception
 from recycle_sorter.belt_run.result import RunResult, Truths, counted, make_result
 from recycle_sorter.belt_run.runner import BeltRunner, RunnerConfig, Watcher
-from recycle_sorter.core.belt.judged import TrueItem
+from recycle_sorter.core.belt.judged import EnteringItem, TrueItem
 from recycle_sorter.core.belt.layout import Layout
 from recycle_sorter.core.errors import SourceError
 from recycle_sorter.core.types import NS_PER_SEC, Frame
@@ -21,7 +21,7 @@ from recycle_sorter.sources.belt_bag import (
     SpeedSample,
 )
 
-_Event = Frame | EncoderSample | SpeedSample
+_Event = Frame | EncoderSample | SpeedSample | EnteringItem
 
 
 def replay(
@@ -73,20 +73,24 @@ def replay(
     truths = sorted(recording.truths, key=lambda truth: truth.stamp_ns)
     places: list[TrueItem] = []
     end_ns = 0
-    for event in _events(bag, recording, source):
+    for event in _events(bag, recording):
         end_ns = event.stamp_ns
         if isinstance(event, Frame):
             runner.on_frame(event)
         elif isinstance(event, EncoderSample):
             runner.on_ticks(event.ticks, event.stamp_ns)
-        else:
+        elif isinstance(event, SpeedSample):
             runner.on_speed(event.speed_m_per_sec, event.stamp_ns)
+        else:
+            runner.watcher.on_truth(event)
         # As soon as the belt's place at its stamp is known: motions forget.
         while truths and truths[0].stamp_ns <= (motion.newest_ns or 0):
             truth = truths.pop(0)
             position_m = motion.position_m(truth.stamp_ns)
             if position_m is not None:
                 places.append(truth.placed(position_m))
+    if runner.refused and not runner.frames:
+        raise SourceError(f"bag {bag.name}: no picture can be used. {runner.notices[0]}")
     runner.finish(end_ns + round((config.latency_sec + 0.05) * NS_PER_SEC))
     runner.line.close()
     last_m = motion.position_m(end_ns) or 0.0
@@ -94,16 +98,13 @@ def replay(
     return make_result(runner, layout, Truths(items), about or {}, bag=bag.name)
 
 
-def _events(bag: BagSource, recording: BeltRecording, source: str) -> Iterator[_Event]:
-    """Motion before the frame of the same stamp."""
-    motion: list[EncoderSample] | list[SpeedSample] = []
-    if source == "encoder":
-        motion = recording.encoder
-    elif source == "speed":
-        motion = recording.speeds
+def _events(bag: BagSource, recording: BeltRecording) -> Iterator[_Event]:
+    """All that the bag tells; motion before the frame of the same stamp."""
     streams: list[Iterator[tuple[int, int, _Event]]] = [
-        ((one.stamp_ns, 0, one) for one in motion),
-        ((frame.stamp_ns, 1, frame) for frame in _frames(bag)),
+        ((each.stamp_ns, 0, each) for each in recording.encoder),
+        ((each.stamp_ns, 1, each) for each in recording.speeds),
+        ((each.stamp_ns, 2, each) for each in recording.truths),
+        ((frame.stamp_ns, 3, frame) for frame in _frames(bag)),
     ]
     for _, _, event in merge(*streams, key=lambda entry: entry[:2]):
         yield event

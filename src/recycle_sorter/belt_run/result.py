@@ -35,6 +35,7 @@ class RunResult:
         log: The decision log.
         track: Where the belt was.
         layout: What stands along it.
+        notices: Pictures that could not be used, for people.
     """
 
     about: Mapping[str, str]
@@ -43,6 +44,7 @@ class RunResult:
     log: str
     track: Track
     layout: Layout
+    notices: tuple[str, ...] = ()
 
     def page(self, title: str) -> str:
         """The run as one HTML page."""
@@ -132,11 +134,14 @@ def make_result(
         positions = tuple(truths.position_m(stamp) for stamp in stamps)
     return RunResult(
         about,
-        account.summary(frames=runner.frames, counts=runner.line.counts(), **more),
+        account.summary(
+            frames=runner.frames, refused=runner.refused, counts=runner.line.counts(), **more
+        ),
         account.items(),
         runner.log.text,
         Track(tuple(stamps), tuple(positions)),
         layout,
+        tuple(runner.notices),
     )
 
 

@@ -14,15 +14,20 @@ from dataclasses import dataclass, field
 from recycle_sorter.belt_run.log import DecisionLog
 from recycle_sorter.belt_run.perception import BeltPerception
 from recycle_sorter.core import checks
+from recycle_sorter.core.belt.judged import EnteringItem
 from recycle_sorter.core.belt.layout import Layout
 from recycle_sorter.core.belt.line import BeltLine, LineConfig
 from recycle_sorter.core.belt.motion import EncoderMotion, SpeedMotion
 from recycle_sorter.core.belt.motion_choice import Motion, choose_motion
 from recycle_sorter.core.belt.types import ItemRecord, LineEvents, Observation, TrackedItem
+from recycle_sorter.core.errors import InvalidInputError, ModelError
 from recycle_sorter.core.ports import DiverterDriver
 from recycle_sorter.core.types import NS_PER_SEC, Frame, SortDecision
 
 _TRACK_NS = NS_PER_SEC // 20  # how often the belt's place is kept for the report
+_KEPT_NOTICES = 5
+# Whatever is on the belt ends long before: the rest of such a pause is not gone through.
+_LONGEST_NS = 60 * NS_PER_SEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,12 @@ class Watcher:
 
     def on_ticks(self, ticks: int, stamp_ns: int) -> None:
         """Called with each count of the encoder."""
+
+    def on_speed(self, speed_m_per_sec: float, stamp_ns: int) -> None:
+        """Called with each speed of the belt that is told."""
+
+    def on_truth(self, item: EnteringItem) -> None:
+        """Called with what is known of an item, where a recording tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +107,8 @@ class BeltRunner:
         log: The same as text.
         track: ``(stamp_ns, position_m)`` of the belt as the motion tells it.
         frames: How many frames were looked at.
+        refused: How many could not be.
+        notices: Why not, of the first of them.
     """
 
     line: BeltLine
@@ -109,6 +122,8 @@ class BeltRunner:
     log: DecisionLog = field(default_factory=DecisionLog)
     track: list[tuple[int, float]] = field(default_factory=list)
     frames: int = 0
+    refused: int = 0
+    notices: list[str] = field(default_factory=list)
     _waiting: deque[_Waiting] = field(default_factory=deque)
     _tick_ns: int | None = None
     _work_ns: int = 0  # of the last observation
@@ -149,16 +164,23 @@ class BeltRunner:
 
     def on_speed(self, speed_m_per_sec: float, stamp_ns: int) -> None:
         """Takes the belt's speed, likewise."""
-        self.advance(stamp_ns)
         if isinstance(self.motion, SpeedMotion):
+            self.advance(stamp_ns)
             self.motion.on_speed(speed_m_per_sec, stamp_ns)
+        self.watcher.on_speed(speed_m_per_sec, stamp_ns)
 
     def on_frame(self, frame: Frame) -> None:
         """Takes a frame, likewise, and looks at it."""
         self.advance(frame.stamp_ns)
         position_m = self.motion.position_m(frame.stamp_ns)
         start_ns = self.clock_ns()
-        observation = self.perception.observe(frame, self.clock_ns, position_m)
+        try:
+            observation = self.perception.observe(frame, self.clock_ns, position_m)
+        except (InvalidInputError, ModelError) as error:
+            self.refused += 1
+            if len(self.notices) < _KEPT_NOTICES:
+                self.notices.append(f"picture at {frame.stamp_ns} ns refused: {error}")
+            return
         self.frames += 1
         due_ns = frame.stamp_ns + round(self.config.latency_sec * NS_PER_SEC)
         self._waiting.append(_Waiting(due_ns, observation, self.clock_ns() - start_ns))
@@ -169,13 +191,14 @@ class BeltRunner:
         if self._tick_ns is None:
             self._tick_ns = until_ns
         step_ns = round(self.config.tick_sec * NS_PER_SEC)
+        pause_ns = self._tick_ns + _LONGEST_NS
         while True:
             heard_ns = self._waiting[0].due_ns if self._waiting else None
             if heard_ns is not None and heard_ns <= min(self._tick_ns, until_ns):
                 self._hear(self._waiting.popleft())
             elif self._tick_ns < until_ns:
                 self._tick(self._tick_ns)
-                self._tick_ns += step_ns
+                self._tick_ns = self._tick_ns + step_ns if self._tick_ns < pause_ns else until_ns
             else:
                 return
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from recycle_sorter.belt_run.overlay import FilmWriter, Overlay
 from recycle_sorter.belt_run.runner import BeltRunner, Watcher
+from recycle_sorter.core.belt.judged import EnteringItem
 from recycle_sorter.core.belt.types import LineEvents, Observation
 from recycle_sorter.core.errors import SourceError
 from recycle_sorter.core.types import Frame
@@ -45,6 +46,16 @@ class Watchers(Watcher):
         for watcher in self._watchers:
             watcher.on_ticks(ticks, stamp_ns)
 
+    def on_speed(self, speed_m_per_sec: float, stamp_ns: int) -> None:
+        """See ``Watcher``."""
+        for watcher in self._watchers:
+            watcher.on_speed(speed_m_per_sec, stamp_ns)
+
+    def on_truth(self, item: EnteringItem) -> None:
+        """See ``Watcher``."""
+        for watcher in self._watchers:
+            watcher.on_truth(item)
+
 
 class Progress(Watcher):
     """Tells how many frames are done."""
@@ -74,7 +85,7 @@ class Film(Watcher):
 
 
 class Bag(Watcher):
-    """Records pictures, encoder, decisions and records; with a twin its truth too."""
+    """Records pictures, motion, truth, decisions and records; with a twin where all fell too."""
 
     def __init__(self, writer: BeltBagWriter, twin: Twin | None = None) -> None:
         self._writer = writer
@@ -105,6 +116,14 @@ class Bag(Watcher):
     def on_ticks(self, ticks: int, stamp_ns: int) -> None:
         """See ``Watcher``."""
         self._writer.write_ticks(ticks, stamp_ns)
+
+    def on_speed(self, speed_m_per_sec: float, stamp_ns: int) -> None:
+        """See ``Watcher``."""
+        self._writer.write_speed(speed_m_per_sec, stamp_ns)
+
+    def on_truth(self, item: EnteringItem) -> None:
+        """See ``Watcher``."""
+        self._writer.write_truth(item)
 
     def finish(self) -> None:
         """Writes where everything fell; after the run."""

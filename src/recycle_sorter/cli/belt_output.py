@@ -65,6 +65,8 @@ def write_outputs(
     JSON to ``-`` goes to standard output, and the figures then to standard error.
     """
     to_stdout = json_file is not None and str(json_file) == "-"
+    for notice in result.notices:
+        typer.echo(notice, err=True)
     show(result.summary, result.about, Console(stderr=to_stdout))
     if json_file is not None:
         values = {"about": dict(result.about), **result.summary}
@@ -114,6 +116,8 @@ def summary_rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     items, records = summary["items"], summary["records"]
     known, sorting = summary["classifier"], summary["sorting"]
     rows = [("frames", str(summary.get("frames", 0)))]
+    if summary.get("refused"):
+        rows.append(("pictures refused", str(summary["refused"])))
     if items["true"]:
         rows += [
             (
@@ -179,6 +183,7 @@ def _is_fault(name: str, summary: Mapping[str, Any]) -> bool:
         "doubled, phantoms": items["doubled"] + items["phantoms"],
         "records lost, doubled": records["lost"] + records["doubled"],
         "fired late": records["fired_late"],
+        "pictures refused": summary.get("refused", 0),
     }
     return bool(counts.get(name, 0))
 

@@ -10,8 +10,8 @@ from recycle_sorter.core.belt.clock import StampClock
 from recycle_sorter.core.types import NS_PER_SEC
 from recycle_sorter.ros.belt_conversions import stamp_now_ns
 
-# Lock step: a gap between stamps that no recording has; what lies in between is not gone through.
-_MAX_GAP_NS = 60 * NS_PER_SEC
+# Lock step: whatever is on the belt ends long before; the rest of such a pause is not gone through.
+_LONGEST_NS = 60 * NS_PER_SEC
 
 
 class LineClock:
@@ -71,11 +71,13 @@ class LineClock:
         """Lock step: the ticks before a time that were not given out yet. Else none."""
         if not self._lossless:
             return
-        if self._next_ns is None or steady_ns - self._next_ns > _MAX_GAP_NS:
+        if self._next_ns is None:
             self._next_ns = steady_ns
+        pause_ns = self._next_ns + _LONGEST_NS
         while self._next_ns < steady_ns:
             yield self._next_ns
-            self._next_ns += self._tick_ns
+            is_long = self._next_ns >= pause_ns
+            self._next_ns = steady_ns if is_long else self._next_ns + self._tick_ns
 
     def tick_ns(self) -> int | None:
         """The tick that is now; None in lock step, where stamps make them."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import cv2
 import numpy as np
@@ -17,6 +18,7 @@ from recycle_sorter.core.errors import SorterError, SourceError
 from recycle_sorter.core.types import NS_PER_SEC, Frame, Truth
 from recycle_sorter.sources.bag_types import COMPRESSED_IMAGE, GROUND_TRUTH, IMAGE, typestore
 from recycle_sorter.sources.pictures import decode_picture, is_jpeg
+from recycle_sorter.sources.stamp_repair import FIRST, StampRepair
 from recycle_sorter.vision.image_checks import check_image, to_frame
 
 STORAGE_SUFFIXES: Final = (".mcap", ".db3")
@@ -29,14 +31,14 @@ class BagSource:
     """Frames of one image topic, with the ground truth that was recorded beside them.
 
     Stamps are the messages' own; a zero stamp falls back to the time of recording, and one that
-    does not grow follows the frame before by the interval at which they were recorded. Raw
-    pixels are read-only views of the message.
+    does not grow or leaps away follows the frame before by the interval at which they were
+    recorded. Raw pixels are read-only views of the message.
 
     Attributes:
         topic: The topic that is read.
         frame_count: How many pictures the bag says it has.
         skipped: How many messages were damaged.
-        restamped: How many stamps did not grow.
+        restamped: How many stamps did not grow, or leapt (``stamp_repair.py``).
     """
 
     def __init__(self, path: Path, topic: str = "") -> None:
@@ -73,7 +75,7 @@ class BagSource:
         if self.skipped > len(found):
             found.append(f"{self.skipped} damaged messages skipped in all")
         if self.restamped:
-            found.append(f"{self.restamped} stamps that did not grow were replaced")
+            found.append(f"{self.restamped} stamps that did not grow, or leapt, were replaced")
         return tuple(found)
 
     def read(self) -> Frame | None:
@@ -112,7 +114,6 @@ class BagSource:
     def _open(self) -> None:
         self.skipped = self.restamped = self._delivered = self._index = 0
         self._reasons: list[str] = []
-        self._last_stamp_ns = self._last_record_ns = -1
         storage = storage_of(self._path)
         with self._reading():
             reader = Reader(storage)
@@ -123,6 +124,7 @@ class BagSource:
             self.frame_count = sum(connection.msgcount for connection in images)
             with self._reading():
                 self._truths = self._read_truths(reader)
+                self._stamps = StampRepair(first_stamps(reader, images))
                 self._messages = _messages(reader, images)
         except SourceError:
             reader.close()
@@ -159,11 +161,9 @@ class BagSource:
             picture = to_frame(message.data, layout, record_ns)
             pixels, encoding = np.ascontiguousarray(picture.pixels), picture.encoding
         header_ns = stamp_ns_of(message.header)
-        stamp_ns = header_ns or record_ns
-        if stamp_ns <= self._last_stamp_ns:
-            self.restamped += 1
-            stamp_ns = self._last_stamp_ns + max(1, record_ns - self._last_record_ns)
-        self._last_stamp_ns, self._last_record_ns = stamp_ns, record_ns
+        told_ns = header_ns or record_ns
+        stamp_ns = self._stamps.take(told_ns, record_ns, growing=True)
+        self.restamped += stamp_ns != told_ns
         self._delivered += 1
         return Frame(stamp_ns, pixels, encoding, jpeg, self._truths.get(header_ns))
 
@@ -243,6 +243,19 @@ def _messages(
     reader: Reader, connections: list[Connection]
 ) -> Any:  # a generator, which rosbags types as such only in its storages
     return reader.messages(connections)
+
+
+def first_stamps(reader: Reader, connections: list[Connection]) -> list[tuple[int, int]]:
+    """``(stamp_ns, record_ns)`` of the first messages of a stream whose messages have a header."""
+    found = []
+    for _, record_ns, data in islice(_messages(reader, connections), FIRST):
+        # CDR: how it is encoded (4 bytes, the second odd for little-endian), then the stamp.
+        if len(data) >= 12:
+            order: Literal["little", "big"] = "little" if data[1] & 1 else "big"
+            sec = int.from_bytes(data[4:8], order, signed=True)
+            stamp_ns = sec * NS_PER_SEC + int.from_bytes(data[8:12], order)
+            found.append((stamp_ns or record_ns, record_ns))
+    return found
 
 
 def nearest_topic(names: Iterable[str], topic: str) -> str:

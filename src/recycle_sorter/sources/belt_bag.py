@@ -6,18 +6,30 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
+from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader
 
 from recycle_sorter.core.belt.judged import EnteringItem
 from recycle_sorter.core.errors import SourceError
-from recycle_sorter.sources.bag import nearest_topic, reason_of, stamp_ns_of, storage_of
+from recycle_sorter.sources.bag import (
+    first_stamps,
+    nearest_topic,
+    reason_of,
+    stamp_ns_of,
+    storage_of,
+)
 from recycle_sorter.sources.bag_types import typestore
-from recycle_sorter.sources.belt_bag_types import BELT_ENCODER, BELT_LANDING, BELT_TRUTH
+from recycle_sorter.sources.belt_bag_types import (
+    BELT_ENCODER,
+    BELT_LANDING,
+    BELT_SPEED,
+    BELT_TRUTH,
+)
 from recycle_sorter.sources.belt_fields import entering_item, finite
+from recycle_sorter.sources.stamp_repair import StampRepair
 
-SPEED: Final = "geometry_msgs/msg/TwistStamped"
 _KEPT_REASONS = 5
 _T = TypeVar("_T")
 
@@ -56,7 +68,7 @@ class BeltRecording:
         speeds: Speeds of the belt.
         truths: True items.
         landings: Where items fell in the run that was recorded.
-        notices: Damaged messages, for people.
+        notices: Damaged messages and wild stamps, for people.
     """
 
     encoder: list[EncoderSample] = field(default_factory=list)
@@ -85,7 +97,7 @@ def read_belt(path: Path, image_topic: str, speed_topic: str = "belt/speed") -> 
             found.encoder = _all(reader, BELT_ENCODER, image_topic, _encoder, found)
             found.truths = _all(reader, BELT_TRUTH, image_topic, _truth, found)
             found.landings = _all(reader, BELT_LANDING, image_topic, _landing, found)
-            found.speeds = _all(reader, SPEED, image_topic, _speed, found, speed_topic)
+            found.speeds = _all(reader, BELT_SPEED, image_topic, _speed, found, speed_topic)
     except SourceError:
         raise
     # A bag is untrusted: rosbags, its decompressors and SQLite each raise their own.
@@ -105,40 +117,41 @@ def _all(
     found: BeltRecording,
     ending: str = "",
 ) -> list[_T]:
-    connections = [
+    connections: list[Connection] = [
         c for c in reader.connections if c.msgtype == msgtype and c.topic.endswith(ending)
     ]
     if not connections:
         return []
     topic = nearest_topic((c.topic for c in connections), image_topic)
+    chosen = [c for c in connections if c.topic == topic]
+    stamps = StampRepair(first_stamps(reader, chosen))
     parsed = []
-    for connection, record_ns, data in reader.messages(
-        [c for c in connections if c.topic == topic]
-    ):
+    for connection, record_ns, data in reader.messages(chosen):
         try:
             message: Any = typestore().deserialize_cdr(data, connection.msgtype)
-            parsed.append(parse(message, record_ns))
+            stamp_ns = stamps.take(stamp_ns_of(message.header) or record_ns, record_ns)
+            parsed.append(parse(message, stamp_ns))
         # rosbags' generated parsers raise what numpy, struct and codecs do.
         except Exception as error:  # noqa: BLE001, PERF203
             if len(found.notices) < _KEPT_REASONS:
                 found.notices.append(f"skipped a message on {topic}: {reason_of(error)}")
+    if stamps.wild:
+        found.notices.append(f"{stamps.wild} stamps on {topic} that leapt were replaced")
     # Stable: what has no stamp of its own keeps the order of recording.
     return sorted(parsed, key=lambda one: getattr(one, "stamp_ns", 0))
 
 
-def _encoder(message: Any, record_ns: int) -> EncoderSample:
-    return EncoderSample(stamp_ns_of(message.header) or record_ns, int(message.ticks))
+def _encoder(message: Any, stamp_ns: int) -> EncoderSample:
+    return EncoderSample(stamp_ns, int(message.ticks))
 
 
-def _speed(message: Any, record_ns: int) -> SpeedSample:
-    speed = finite("twist.linear.x", float(message.twist.linear.x))
-    return SpeedSample(stamp_ns_of(message.header) or record_ns, speed)
+def _speed(message: Any, stamp_ns: int) -> SpeedSample:
+    return SpeedSample(stamp_ns, finite("twist.linear.x", float(message.twist.linear.x)))
 
 
-def _truth(message: Any, record_ns: int) -> EnteringItem:
-    return entering_item(message, stamp_ns_of(message.header) or record_ns)
+def _truth(message: Any, stamp_ns: int) -> EnteringItem:
+    return entering_item(message, stamp_ns)
 
 
-def _landing(message: Any, record_ns: int) -> RecordedLanding:
-    stamp_ns = stamp_ns_of(message.header) or record_ns
+def _landing(message: Any, stamp_ns: int) -> RecordedLanding:
     return RecordedLanding(stamp_ns, int(message.item_id), str(message.bin))

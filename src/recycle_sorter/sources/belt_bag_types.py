@@ -17,6 +17,7 @@ BELT_LANDING: Final = "recycle_sorter_msgs/msg/BeltLanding"
 SORT_DECISION: Final = "recycle_sorter_msgs/msg/SortDecision"
 ITEM_RECORD: Final = "recycle_sorter_msgs/msg/ItemRecord"
 DIVERTER_COMMAND: Final = "recycle_sorter_msgs/msg/DiverterCommand"
+BELT_SPEED: Final = "geometry_msgs/msg/TwistStamped"  # its ``twist.linear.x``
 
 # In the order in which one needs another.
 BELT_DEFINITIONS: Final[dict[str, str]] = {

@@ -20,6 +20,7 @@ from recycle_sorter.sources.belt_bag_types import (
     BELT_ENCODER,
     BELT_LANDING,
     BELT_OBSERVATION,
+    BELT_SPEED,
     BELT_TRUTH,
     DIVERTER_COMMAND,
     ITEM_RECORD,
@@ -28,6 +29,7 @@ from recycle_sorter.sources.belt_bag_types import (
 
 TOPICS: Final[dict[str, str]] = {
     BELT_ENCODER: "/belt/encoder",
+    BELT_SPEED: "/belt/speed",
     BELT_OBSERVATION: "/belt/observation",
     BELT_TRUTH: "/belt/truth",
     BELT_LANDING: "/belt/landing",
@@ -52,6 +54,13 @@ class BeltBagWriter(BagWriter):
     def write_ticks(self, ticks: int, stamp_ns: int) -> None:
         """Writes a count of the encoder."""
         self._message(BELT_ENCODER, stamp_ns, _header(stamp_ns), {"ticks": ticks})
+
+    def write_speed(self, speed_m_per_sec: float, stamp_ns: int) -> None:
+        """Writes a speed of the belt."""
+        still = _made("geometry_msgs/msg/Vector3", {"x": 0.0, "y": 0.0, "z": 0.0})
+        forward = _made("geometry_msgs/msg/Vector3", {"x": speed_m_per_sec, "y": 0.0, "z": 0.0})
+        twist = _made("geometry_msgs/msg/Twist", {"linear": forward, "angular": still})
+        self._message(BELT_SPEED, stamp_ns, _header(stamp_ns), {"twist": twist})
 
     def write_observation(self, observation: Observation) -> None:
         """Writes what a picture shows."""

@@ -133,7 +133,25 @@ def test_stamps_are_repaired_by_the_time_of_recording(tmp_path: Path) -> None:
     stamps = [frame.stamp_ns - BASE_NS for frame in read_all(source)]
     assert stamps == [0, 100, 130, 190, 400]
     assert source.restamped == 2
-    assert source.notices == ("2 stamps that did not grow were replaced",)
+    assert source.notices == ("2 stamps that did not grow, or leapt, were replaced",)
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+@pytest.mark.parametrize("wild_ns", [2**31 * 10**9 - 1, 10**9])
+@pytest.mark.parametrize("where", [0, 2, 4])
+def test_one_wild_stamp_moves_no_other(
+    tmp_path: Path, storage: str, wild_ns: int, where: int
+) -> None:
+    step_ns = 33_000_000
+    stamps = [BASE_NS + index * step_ns for index in range(5)]
+    entries = [
+        ("/image", IMAGE, ns + 7, image_message(wild_ns if index == where else ns, PICTURE))
+        for index, ns in enumerate(stamps)
+    ]
+    source = BagSource(write_bag(tmp_path / "bag", entries, storage))
+    assert [frame.stamp_ns for frame in read_all(source)] == stamps
+    assert source.restamped == 1
+    assert "leapt" in source.notices[0]
 
 
 def test_damaged_messages_are_skipped_counted_and_told(tmp_path: Path) -> None:

@@ -15,6 +15,9 @@ MAX_SPEED_M_PER_SEC = 5.0
 MAX_ACCELERATION_M_PER_SEC2 = 10.0
 """No loaded belt does more; a fit through a few crowded samples would claim it."""
 
+MARGIN = 1.5
+"""A belt is believed to be so many times as fast as its maximum; more is a fault of measuring."""
+
 _JITTER_M = 0.001  # less backward movement than this is noise of a belt that slows down
 
 
@@ -114,7 +117,7 @@ class PositionHistory:
     """Positions of the belt by time, append-only and bounded.
 
     Attributes:
-        max_speed_m_per_sec: What the belt can do; bounds every prediction.
+        max_speed_m_per_sec: What the belt can do; no prediction accelerates beyond.
     """
 
     def __init__(
@@ -215,11 +218,22 @@ class PositionHistory:
 def bounded(
     steady_ns: int, position_m: float, speed: float, acceleration: float, max_speed_m_per_sec: float
 ) -> Prediction:
-    """A prediction within what a belt can do."""
+    """A prediction within what a belt can do.
+
+    Args:
+        steady_ns: As of :class:`Prediction`.
+        position_m: Likewise.
+        speed: As measured, m/s; believed up to ``MARGIN`` times the maximum: a belt that is set
+            too fast is followed at the speed it has, or all that it carries would be fired for
+            late.
+        acceleration: As measured, m/s²; ends at the maximum.
+        max_speed_m_per_sec: Of the belt.
+    """
+    limit = MARGIN * max_speed_m_per_sec
     return Prediction(
         steady_ns,
         position_m,
-        min(max(speed, -max_speed_m_per_sec), max_speed_m_per_sec),
+        min(max(speed, -limit), limit),
         min(max(acceleration, -MAX_ACCELERATION_M_PER_SEC2), MAX_ACCELERATION_M_PER_SEC2),
         max_speed_m_per_sec,
     )

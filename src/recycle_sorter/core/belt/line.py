@@ -31,6 +31,8 @@ from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.ports import BeltMotion, DiverterDriver
 from recycle_sorter.core.types import DiverterStatus, PlannedCommand
 
+_TOO_FAST = 1.03  # what measuring adds to a belt at its maximum
+
 
 @dataclass(frozen=True, slots=True)
 class LineConfig:
@@ -111,6 +113,14 @@ class BeltLine:
     def in_flight(self) -> int:
         """Items that are decided and have no record yet."""
         return len(self._schedule)
+
+    @property
+    def over_speed_m_per_sec(self) -> float | None:
+        """The belt's speed, if it is faster than the layout's maximum; else None."""
+        if self._is_lost or self._last is None:
+            return None
+        speed = abs(self._last.speed_m_per_sec)
+        return speed if speed > _TOO_FAST * self.layout.speed.max_m_per_sec else None
 
     def on_observation(
         self, observation: Observation, steady_ns: int, now_ns: int | None = None

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 
-from recycle_sorter.core.belt.history import MAX_SPEED_M_PER_SEC, Prediction, bounded
-from recycle_sorter.core.belt.motion_base import MARGIN, MeasuredMotion
+from recycle_sorter.core.belt.history import MARGIN, MAX_SPEED_M_PER_SEC, Prediction, bounded
+from recycle_sorter.core.belt.motion_base import MeasuredMotion
 from recycle_sorter.core.belt.series import Series
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.types import NS_PER_SEC

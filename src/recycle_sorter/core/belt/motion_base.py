@@ -5,15 +5,12 @@ from __future__ import annotations
 
 import math
 
-from recycle_sorter.core.belt.history import PositionHistory, Prediction
+from recycle_sorter.core.belt.history import MARGIN, PositionHistory, Prediction
 from recycle_sorter.core.belt.series import Series
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.types import NS_PER_SEC
 
-# A movement is possible up to this much faster than the belt's maximum, plus a step that an
-# inexact stamp explains.
-MARGIN = 1.5
-_STEP_M = 0.05
+_STEP_M = 0.05  # an inexact stamp explains so much
 
 
 class MeasuredMotion:

@@ -139,6 +139,19 @@ def test_an_item_is_followed_decided_and_fired(source: str) -> None:
     assert world.line.in_flight == 0
 
 
+@pytest.mark.parametrize("source", ["encoder", "speed", "picture"])
+def test_a_belt_faster_than_its_maximum_is_told_and_fired_for_in_time(source: str) -> None:
+    fast = World([Thing(-0.1), Thing(-0.4, "metal")], steady(1.3), source=source).until(3.0)
+    start_sec = 0.0  # a motion counts from the first it hears; items are placed by pictures
+    for record, place_m, s_m in zip(fast.events.records, (1.0, 1.3), (-0.1, -0.4), strict=True):
+        assert record.outcome is Outcome.FIRED
+        there_sec = start_sec + (place_m - s_m) / 1.3 - 0.04
+        assert record.issued_ns == pytest.approx(START_NS + sec(there_sec), abs=sec(0.006))
+    assert fast.line.over_speed_m_per_sec == pytest.approx(1.3, abs=0.01)
+    slow = World([Thing(-0.1)], steady(1.0), source=source).until(1.0)
+    assert slow.line.over_speed_m_per_sec is None
+
+
 def test_the_diverters_states_are_told() -> None:
     world = World([Thing(0.2)]).until(3.0)
     flap = [s.status for s in world.events.states if s.diverter == "flap_1" and s.item_id == 1]
