@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from numpy.typing import NDArray
 from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import Image
@@ -17,6 +18,7 @@ from support.belt_graphs import write_parts
 from support.ros import LATCHED, Harness, image_message, stamp_ns, status_values
 
 from recycle_sorter.belt_run.picture_size import PATIENCE
+from recycle_sorter.config_files import load_yaml
 from recycle_sorter.core.errors import SorterError
 from recycle_sorter.core.materials import MATERIALS
 from recycle_sorter.ros import belt_conversions
@@ -103,6 +105,31 @@ def test_a_shift_is_measured_where_the_layout_asks_for_it(
     assert math.isnan(shifts[0])
     assert measured
     assert np.median(measured) == pytest.approx(0.5 / 20.0, abs=0.002)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "camera.yaml"),
+        ("width_px: 640", "height_px"),
+        ("{width_px: 64, height_px: 48, homography: [[0.001, 0, 0], [0, -0.001, 0.03], [0, 0, 1]]}",
+         "decision_line_m"),
+    ],
+)  # fmt: skip
+def test_a_bad_calibration_is_refused_at_the_start(
+    ros: Harness, parts: dict[str, Any], tiny_bundle: Path, tmp_path: Path,
+    content: str | None, message: str,
+) -> None:  # fmt: skip
+    layout = load_yaml(parts["layout"])
+    layout["camera"].pop("px_per_m")
+    layout["camera"].pop("direction", None)
+    layout["camera"]["calibration"] = str(tmp_path / "camera.yaml")
+    if content is not None:
+        (tmp_path / "camera.yaml").write_text(content, encoding="utf-8")
+    path = tmp_path / "layout.yaml"
+    path.write_text(yaml.safe_dump(layout), encoding="utf-8")
+    with pytest.raises(SorterError, match=message):
+        Lane(ros, {**parts, "layout": str(path)}, tiny_bundle)
 
 
 def test_one_picture_of_another_size_does_not_cost_what_was_learnt(

@@ -46,6 +46,16 @@ def make_calibration(layout: Layout, width_px: int, height_px: int) -> BeltCalib
     return calibration
 
 
+def check_camera(layout: Layout) -> None:
+    """Refuses what can be known to be wrong with a layout's camera before its first picture.
+
+    Raises:
+        InvalidInputError: As for ``make_calibration``.
+    """
+    if layout.camera.calibration:
+        _check_view(layout, BeltCalibration.load(layout.camera.calibration))
+
+
 def scenario_calibration(scenario: Scenario, layout: Layout) -> BeltCalibration:
     """The calibration of a twin's camera, which looks straight down.
 

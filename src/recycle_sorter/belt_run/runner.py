@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from recycle_sorter.belt_run.log import DecisionLog
 from recycle_sorter.belt_run.perception import BeltPerception
@@ -35,7 +35,8 @@ class RunnerConfig:
     """How time passes.
 
     Attributes:
-        tick_sec: Time between two ticks of the line, seconds; a command is issued at a tick.
+        tick_sec: Time between two ticks of the line, seconds, at most; a command is issued at a
+            tick, so a layout of a smaller ``tolerance_sec`` makes it less.
         latency_sec: From a frame's stamp until the line hears of what it shows, seconds.
     """
 
@@ -148,6 +149,9 @@ class BeltRunner:
             config: How time passes.
             watcher: Looks on.
         """
+        # A layout that asks for commands nearer to their time gets its ticks as often.
+        tick_sec = min(config.tick_sec, 2.0 * layout.tolerance_sec)
+        config = replace(config, tick_sec=tick_sec)
         motion = choose_motion(layout)
         line = BeltLine(layout, motion, driver, LineConfig(tick_hz=1.0 / config.tick_sec))
         return cls(line, motion, perception, config, clock_ns, watcher or Watcher())

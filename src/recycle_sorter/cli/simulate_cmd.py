@@ -108,6 +108,7 @@ def simulate(
     from recycle_sorter.belt_run.overlay import Overlay
     from recycle_sorter.belt_run.parts import scenario_calibration, twin_diverters
     from recycle_sorter.belt_run.simulate import simulate as run_twin
+    from recycle_sorter.belt_run.twin_fit import check_speed
     from recycle_sorter.belt_run.watchers import Progress, Watchers
     from recycle_sorter.config_files import load_layout
     from recycle_sorter.inference.bundle import ModelBundle
@@ -123,6 +124,7 @@ def simulate(
     if the_layout.motion.m_per_tick is not None:
         given["machine.m_per_tick"] = the_layout.motion.m_per_tick
     the_scenario = load_scenario(scenario, given)
+    check_speed(the_scenario, the_layout)
     calibration = scenario_calibration(the_scenario, the_layout)
     twin = Twin(
         the_scenario,

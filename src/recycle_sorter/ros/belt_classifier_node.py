@@ -10,7 +10,12 @@ from typing import Any
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 
-from recycle_sorter.belt_run.parts import CROPS_AT_ONCE, make_calibration, make_perception
+from recycle_sorter.belt_run.parts import (
+    CROPS_AT_ONCE,
+    check_camera,
+    make_calibration,
+    make_perception,
+)
 from recycle_sorter.belt_run.perception import BeltPerception
 from recycle_sorter.belt_run.picture_size import PictureSize
 from recycle_sorter.config_files import load_layout
@@ -32,6 +37,7 @@ class BeltClassifierNode(AnsweringNode):
         super().__init__("belt_classifier_node", BELT_CLASSIFIER, answer, **node_options)
         self.counts["items"] = 0
         self._layout = load_layout(self.values["layout"])
+        check_camera(self._layout)
         self.load(self._layout.routing.materials, CROPS_AT_ONCE)
         self._background = self.values["background"].replace("auto", "")
         self._perception: BeltPerception | None = None

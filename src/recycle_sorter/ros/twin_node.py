@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from recycle_sorter.belt_run.parts import twin_diverters
+from recycle_sorter.belt_run.twin_fit import check_fits
 from recycle_sorter.config_files import load_layout
-from recycle_sorter.core.belt.layout import Layout
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.types import NS_PER_SEC
 from recycle_sorter.ros import belt_conversions as convert
@@ -23,7 +22,6 @@ from recycle_sorter.ros.parameters import declare
 from recycle_sorter.ros.runner import run_node
 from recycle_sorter.twin.commands import TwinCommands
 from recycle_sorter.twin.library import load_library
-from recycle_sorter.twin.scenario import Scenario
 from recycle_sorter.twin.scenario_file import load_scenario
 from recycle_sorter.twin.twin import Twin
 from recycle_sorter_msgs.msg import BeltLanding, DiverterCommand
@@ -42,7 +40,7 @@ class TwinNode(LineSourceNode):
         # The diverters are the line's: they take their time however fast the belt is shown.
         diverters = twin_diverters(layout, self.rate)
         scenario = load_scenario(values["scenario"] or None, _changes(values))
-        _check_fits(scenario, layout)
+        check_fits(scenario, layout, self.rate)
         machine = scenario.machine
         machine = replace(machine, jitter_sec=machine.jitter_sec * self.rate)
         library = load_library(values["cutouts"] or None)
@@ -115,22 +113,6 @@ def _changes(values: dict[str, Any]) -> dict[str, object]:
     if values["duration_sec"] > 0:
         changes["duration_sec"] = values["duration_sec"]
     return changes
-
-
-def _check_fits(scenario: Scenario, layout: Layout) -> None:
-    """Refuses a twin whose camera or encoder is not the layout's: everything would be off."""
-    camera, motion = scenario.camera, layout.motion
-    pairs = [("machine.m_per_tick", scenario.machine.m_per_tick, motion.m_per_tick)]
-    if motion.source != "encoder":
-        pairs.clear()
-    if layout.camera.px_per_m is not None:
-        pairs.append(("camera.px_per_m", camera.px_per_m, layout.camera.px_per_m))
-        if camera.direction != layout.camera.direction:
-            expected = f"{layout.camera.direction}, as the layout says"
-            raise InvalidInputError("camera.direction", camera.direction, expected)
-    for name, shown, wanted in pairs:
-        if wanted is None or not math.isclose(shown, wanted, rel_tol=1e-6):
-            raise InvalidInputError(name, shown, f"{wanted}, as the layout says")
 
 
 def main(args: list[str] | None = None) -> int:

@@ -122,14 +122,14 @@ def write_library(folder: Path, cutouts: Sequence[Cutout]) -> int:
     """Writes cut-outs and their index, for ``load_library``.
 
     Args:
-        folder: Where to; must not hold a library yet.
+        folder: Where to; must not hold a library, or files of the names that it writes.
         cutouts: What to write.
 
     Returns:
         How many bytes the pictures take.
 
     Raises:
-        InvalidInputError: If the folder holds a library.
+        InvalidInputError: If the folder holds a library, or such a file.
         SorterError: If it cannot be written.
     """
     index = folder / INDEX
@@ -149,13 +149,18 @@ def write_library(folder: Path, cutouts: Sequence[Cutout]) -> int:
                 raise SorterError(f"cannot encode the cut-out of {cutout.source}")
             target = folder / name
             target.parent.mkdir(exist_ok=True)
-            target.write_bytes(data.tobytes())
+            with target.open("xb") as picture:  # never over a photograph
+                picture.write(data.tobytes())
             total += data.size
             rows.append((name, cutout.material, cutout.source, f"{cutout.length_m:.3f}"))
         with index.open("x", encoding="utf-8", newline="") as table:
             writer = csv.writer(table, lineterminator="\n")
             writer.writerow(COLUMNS)
             writer.writerows(rows)
+    except FileExistsError as error:
+        raise InvalidInputError(
+            "out", str(error.filename), "a folder without such a file", "choose another"
+        ) from error
     except OSError as error:
         raise SorterError(f"cannot write below {folder}: {error}") from error
     return total

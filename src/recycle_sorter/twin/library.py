@@ -25,6 +25,7 @@ _MAX_FILES: Final = 100_000
 _MAX_BYTES: Final = 8 << 20
 _MIN_SIDE_PX: Final = 8
 _MAX_SIDE_PX: Final = 4096
+_MAX_NAME: Final = 100
 _SOLID: Final = 96  # alpha from which a pixel counts to the outline
 
 
@@ -57,10 +58,13 @@ class Cutout:
         """Measures the outline.
 
         Raises:
-            InvalidInputError: If the picture has no alpha, shows nothing, or the length is not
-                within 0.005 to 2 m.
+            InvalidInputError: If the picture has no alpha, shows nothing, the length is not
+                within 0.005 to 2 m, or the material cannot be a folder's name.
         """
         pixels = self.pixels
+        if not _is_folder_name(self.material):
+            expected = "a material's name, without slashes or a leading dot"
+            raise InvalidInputError(f"{self.source} material", self.material, expected)
         if pixels.ndim != 3 or pixels.shape[2] != 4 or pixels.dtype != np.uint8:
             raise InvalidInputError(self.source, pixels.shape, "a picture with transparency, RGBA")
         if not math.isfinite(self.length_m) or not 0.005 <= self.length_m <= 2.0:
@@ -124,6 +128,16 @@ def load_library(folder: str | Path | None = None) -> Library:
     return Library(tuple(_cutout(root, index, row) for index, row in enumerate(rows, start=2)))
 
 
+def _is_folder_name(material: str) -> bool:
+    """Whether a material can name the folder of its pictures: what it is used for."""
+    return (
+        0 < len(material) <= _MAX_NAME
+        and material.isprintable()
+        and not material.startswith(".")
+        and not set(material) & set("/\\:")
+    )
+
+
 def _rows(path: Path) -> Sequence[dict[str, str | None]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as table:
@@ -146,8 +160,9 @@ def _cutout(root: Path, line: int, row: dict[str, str | None]) -> Cutout:
     inner = PurePosixPath(name)
     if not inner.parts or inner.is_absolute() or ".." in inner.parts or "\\" in name:
         raise InvalidInputError(f"{where} file", name, "a path within the folder")
-    if not material:
-        raise InvalidInputError(f"{where} material", row["material"], "a material's name")
+    if not _is_folder_name(material):
+        expected = "a material's name, without slashes or a leading dot"
+        raise InvalidInputError(f"{where} material", row["material"], expected)
     try:
         length_m = float(row["length_m"] or "")
     except ValueError as error:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,18 @@ def test_a_network_that_fails_costs_its_picture(
     assert "NaN" in runner.notices[0]
     ids = [record.decision.item_id for record in runner.records]
     assert len(ids) == len(set(ids)) > 3
+
+
+def test_a_tolerance_below_half_a_tick_makes_ticks_as_often(cutouts: Path, bundle: Path) -> None:
+    twin, layout = make_twin(cutouts, duration_sec=5.0)
+    strict = replace(layout, tolerance_sec=0.001)
+    perception = tiny_perception(twin, strict, bundle)
+    runner = BeltRunner.on_line_of(strict, twin.diverters, perception, lambda: 0, RunnerConfig())
+    assert runner.config.tick_sec == 0.002
+    runner.finish(feed(runner, twin))
+    fired = [record for record in runner.records if record.issued_ns]
+    assert fired
+    assert all(abs(r.issued_ns - r.scheduled_ns) <= 1_000_000 for r in fired)
 
 
 def test_a_leap_of_years_is_not_gone_through_and_ends_what_lies_on_the_belt(

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from support.belt_twins import make_cutouts, make_twin, tiny_perception
 from support.bundles import COLOURS_RGB, make_tiny_bundle
+from support.source_data import write_bag
 
 from recycle_sorter.belt_run.overlay import FilmWriter, Overlay
 from recycle_sorter.belt_run.parts import make_perception, scenario_calibration
@@ -22,6 +23,7 @@ from recycle_sorter.belt_run.result import RunResult
 from recycle_sorter.belt_run.runner import RunnerConfig
 from recycle_sorter.belt_run.simulate import simulate
 from recycle_sorter.belt_run.watchers import Bag, CropFolder, Film, Watchers
+from recycle_sorter.core.belt.layout import MotionLayout
 from recycle_sorter.core.errors import InvalidInputError, SourceError
 from recycle_sorter.sources.bag import BagSource
 from recycle_sorter.sources.belt_bag import BeltRecording, read_belt
@@ -139,6 +141,54 @@ def test_two_replays_of_the_bag_log_the_same_and_find_the_same(
     assert items["found_separate"] == items["separate"] >= 6
     assert items["doubled"] == items["phantoms"] == 0
     assert runs[0].summary["records"]["fired"] == recorded.summary["records"]["fired"]
+
+
+def test_a_line_that_hears_its_speed_can_be_recorded_replayed_and_recorded_again(
+    tmp_path: Path, cutouts: Path, bundle: Path
+) -> None:
+    twin, encoder_layout = make_twin(cutouts, duration_sec=5.0)
+    motion = MotionLayout("speed", speed_m_per_sec=None, timeout_sec=0.5)
+    layout = replace(encoder_layout, motion=motion)
+    with BeltBagWriter(tmp_path / "first") as writer:
+        perception = tiny_perception(twin, layout, bundle)
+        watcher = Bag(writer, twin)
+        first = simulate(twin, layout, perception, no_clock, watcher=watcher)
+        watcher.finish()
+    with closing(BagSource(tmp_path / "first")) as source:
+        recording = read_belt(tmp_path / "first", source.topic)
+        with BeltBagWriter(tmp_path / "again") as writer:
+            perception = tiny_perception(twin, layout, bundle)
+            watcher = Bag(writer)
+            second = replay(source, recording, layout, perception, no_clock, watcher=watcher)
+    assert second.summary["records"]["fired"] == first.summary["records"]["fired"] > 0
+    again = read_belt(tmp_path / "again", "/camera/image_raw/compressed")
+    assert again.speeds == recording.speeds
+    assert len(again.speeds) == 500
+    assert again.encoder == recording.encoder
+    assert again.truths == recording.truths
+    assert again.truths
+
+
+def test_a_counts_wild_stamp_in_a_bag_moves_nothing(
+    recorded: RunResult, folder: Path, tmp_path: Path
+) -> None:
+    from rosbags.rosbag2 import Reader
+
+    topic = TOPICS["recycle_sorter_msgs/msg/BeltEncoder"]
+    entries: list[tuple[str, str, int, bytes]] = []
+    with Reader(folder / "bag") as reader:
+        for connection, record_ns, data in reader.messages(
+            [c for c in reader.connections if c.topic == topic]
+        ):
+            entries.append((topic, connection.msgtype, record_ns, bytes(data)))
+    clean = write_bag(tmp_path / "clean", entries)
+    wild = bytearray(entries[300][3])
+    wild[4:8] = (2**31 - 1).to_bytes(4, "little")  # the stamp's seconds
+    entries[300] = (*entries[300][:3], bytes(wild))
+    spoilt = write_bag(tmp_path / "spoilt", entries)
+    found = read_belt(spoilt, "/camera/image_raw")
+    assert found.encoder == read_belt(clean, "/camera/image_raw").encoder
+    assert found.notices == [f"1 stamps on {topic} that leapt were replaced"]
 
 
 def test_film_and_crops_are_written(recorded: RunResult, folder: Path) -> None:

@@ -43,6 +43,22 @@ def test_written_and_read_again(tmp_path: Path) -> None:
         write_library(tmp_path / "own", made)
 
 
+@pytest.mark.parametrize("material", ["", "..", "a/b", "/etc", "x\0"])
+def test_a_material_that_is_no_folders_name_is_refused(material: str) -> None:
+    with pytest.raises(InvalidInputError, match="material"):
+        cutout(material)
+
+
+def test_a_photograph_of_the_same_name_is_not_written_over(tmp_path: Path) -> None:
+    photograph = tmp_path / "glass" / "001.webp"
+    photograph.parent.mkdir()
+    photograph.write_bytes(b"somebody's only copy")
+    with pytest.raises(InvalidInputError, match=r"out: got .*001\.webp"):
+        write_library(tmp_path, [cutout("glass")])
+    assert photograph.read_bytes() == b"somebody's only copy"
+    assert not (tmp_path / INDEX).exists()
+
+
 def test_an_unwritable_folder_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SorterError, match="cannot write"):
@@ -65,6 +81,11 @@ def test_pixels_without_an_item_are_refused() -> None:
         ("/etc/passwd,glass,a,0.1", "line 2 file"),
         (",glass,a,0.1", "line 2 file"),
         ("glass/001.webp,,a,0.1", "line 2 material"),
+        ("glass/001.webp,../../elsewhere,a,0.1", "line 2 material"),
+        ("glass/001.webp,/etc,a,0.1", "line 2 material"),
+        ("glass/001.webp,..,a,0.1", "line 2 material"),
+        ("glass/001.webp,gl\\ass,a,0.1", "line 2 material"),
+        (f"glass/001.webp,{'g' * 300},a,0.1", "line 2 material"),
         ("glass/001.webp,glass,a,long", "line 2 length_m"),
         ("glass/001.webp,glass,a,9", "a length_m"),
         ("glass/001.webp,glass,a,nan", "a length_m"),
