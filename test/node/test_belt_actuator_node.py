@@ -283,15 +283,20 @@ class LiveTalker(Talker):
 
 
 def live(ros: Harness, folder: Path, things: list[Thing], **parameters: Any) -> LiveTalker:
-    """A short and quick belt in real time."""
+    """A short and quick belt in real time.
+
+    Its tolerance is what a busy machine may hold everything up: what is late is missed, rightly,
+    and none of these tests is of how late.
+    """
     flap = {
-        "name": "flap_1", "position_m": 0.6, "lead_sec": 0.04, "home_rad": 0.0, "min_rad": -0.6,
-        "max_rad": 0.6, "stroke_sec": 0.02, "dwell_sec": 0.05,
+        "name": "flap_1", "position_m": 0.6, "lead_sec": 0.18, "home_rad": 0.0, "min_rad": -0.6,
+        "max_rad": 0.6, "stroke_sec": 0.02, "dwell_sec": 0.16,
     }  # fmt: skip
     layout = write_layout(
         folder,
         decision_line_m=0.25,
         end_m=1.0,
+        tolerance_sec=0.15,
         diverters=[flap],
         bins=[
             {"name": "glass", "diverter": "flap_1", "position_rad": 0.6},
@@ -311,7 +316,8 @@ def live(ros: Harness, folder: Path, things: list[Thing], **parameters: Any) -> 
 def test_items_fire_once_in_real_time(ros: Harness, tmp_path: Path) -> None:
     talker = live(ros, tmp_path, [Thing(-0.1), Thing(-0.4)])
     ros.wait_for(lambda: (talker.due(), len(talker.records) >= 2)[1], "two records")
-    assert [m.outcome for m in talker.records] == [ItemRecord.OUTCOME_FIRED] * 2
+    outcomes = [m.outcome for m in talker.records]
+    assert outcomes == [ItemRecord.OUTCOME_FIRED] * 2, [m.detail for m in talker.records]
     assert len(talker.commands) == len(talker.decisions) == 2
 
 
@@ -337,7 +343,7 @@ def test_a_clock_that_is_set_fires_nothing_twice(
     fired = [m for m in talker.records if m.outcome == ItemRecord.OUTCOME_FIRED]
     assert len(talker.commands) == len(fired)
     if not own_clock:
-        assert len(fired) == 2
+        assert len(fired) == 2, [m.detail for m in talker.records]
 
 
 def test_a_silent_encoder_sends_the_diverters_home(ros: Harness, tmp_path: Path) -> None:
