@@ -83,13 +83,16 @@ def counted(item: TrueItem, last_m: float, layout: Layout) -> TrueItem:
     return replace(item, counts=item.s_m + last_m > layout.decision_line_m + _BEYOND_M)
 
 
-def measure_passes(account: BeltAccount, layout: Layout, position_m: PositionM) -> None:
+def measure_passes(
+    account: BeltAccount, layout: Layout, position_m: Callable[[int], float | None]
+) -> None:
     """Notes where each item that was fired for was when its diverter had been set.
 
     Args:
         account: Holds truth, decisions and records; their times are those of ``position_m``.
         layout: Of the line.
-        position_m: The belt's, as the account's truth counts it.
+        position_m: The belt's, as the account's truth counts it; None where it is not known: such
+            items are left out.
     """
     places = {place.name: place for place in layout.places}
     for judged in account.items():
@@ -99,8 +102,10 @@ def measure_passes(account: BeltAccount, layout: Layout, position_m: PositionM) 
         place = places.get(record.diverter)  # a record that was heard may name any
         if place is not None:
             ready_ns = record.issued_ns + round(place.lead_sec * NS_PER_SEC)
-            there_m = truth.s_m + position_m(ready_ns)
-            account.on_pass(record.decision.item_id, there_m - place.position_m)
+            travelled_m = position_m(ready_ns)
+            if travelled_m is not None:
+                there_m = truth.s_m + travelled_m
+                account.on_pass(record.decision.item_id, there_m - place.position_m)
 
 
 def make_result(

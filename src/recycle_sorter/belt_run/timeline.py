@@ -20,6 +20,7 @@ MAX_STRIPS: Final = 18  # keeps the page below about 2 MB
 _WIDTH, _HEIGHT = 1000, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 8, 12, 22
 _SMOOTH_M: Final = 0.004  # a bend of a bar smaller than this is not drawn
+_LONG_GAP_NS: Final = 250_000_000  # what a belt did meanwhile, nobody knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,17 @@ class Track:
     def position_m(self, stamp_ns: float) -> float:
         """Place at a time, between samples by a line; held beyond the ends."""
         return float(np.interp(stamp_ns, self.stamps_ns, self.positions_m))
+
+    def known_m(self, stamp_ns: int) -> float | None:
+        """Place at a time; None before the first sample, after the last, and in long gaps."""
+        index = bisect_left(self.stamps_ns, stamp_ns)
+        if index == len(self.stamps_ns):
+            return None
+        if self.stamps_ns[index] == stamp_ns:
+            return self.positions_m[index]
+        if index == 0 or self.stamps_ns[index] - self.stamps_ns[index - 1] > _LONG_GAP_NS:
+            return None
+        return self.position_m(stamp_ns)
 
 
 @dataclass(frozen=True, slots=True)

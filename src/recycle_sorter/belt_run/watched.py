@@ -160,7 +160,7 @@ class WatchedRun:
         for record in self.records:
             account.on_record(record)
         if stamps:
-            measure_passes(account, layout, track.position_m)
+            measure_passes(account, layout, track.known_m)
         span_ns = stamps[-1] - stamps[0] if stamps else 0
         summary = account.summary(
             frames=self.frames,

@@ -120,6 +120,23 @@ def test_landings_tell_where_items_fell() -> None:
     assert summary["sorting"]["wrong_place"] == 1
 
 
+def test_an_item_fired_for_when_no_picture_tells_of_the_belt_is_off_by_nothing() -> None:
+    # The second is fired for after the last picture, or in a gap between two of them.
+    said = {-0.5: "glass", -1.5: "glass"}
+    ready_ns = time_ns(LAYOUT.places[1].position_m + 1.5)
+    for gone in (
+        range(ready_ns, ready_ns + 10**12),
+        range(ready_ns - 200_000_000, ready_ns + 10**8),
+    ):
+        run = watched(said, 12.0)
+        run._track = {stamp: at for stamp, at in run._track.items() if stamp not in gone}
+        for number, s_m in enumerate(said, 1):
+            run.on_truth(truth(number, "glass", s_m))
+        errors = run.result(LAYOUT, {}).summary["position_error_mm"]
+        assert errors["n"] == 1
+        assert errors["max"] < 1.0
+
+
 def test_an_item_that_the_run_s_end_met_in_view_is_missed_by_nobody() -> None:
     run = watched({-0.2: "glass"}, total_sec=5.0)
     run.on_truth(truth(1, "glass", -0.2))
