@@ -20,6 +20,7 @@ from recycle_sorter.core.belt.types import (
 )
 from recycle_sorter.core.types import NS_PER_SEC, Reason, SortDecision
 from recycle_sorter.ros import belt_conversions as convert
+from recycle_sorter.ros import line_clock
 from recycle_sorter.ros.conversions import header, time_to_ns
 from recycle_sorter.ros.line_clock import LineClock
 
@@ -130,6 +131,24 @@ def test_a_speed_that_is_none_is_named(value: float) -> None:
 
 def lockstep() -> LineClock:
     return LineClock(lambda: 0, 0.5, own_clock=True, lossless=True, tick_sec=0.01)
+
+
+def test_a_thread_that_is_held_up_between_two_clocks_does_not_part_a_records_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Ten seconds apart; 40 ms pass between the first two readings of each pair but the last.
+    now_ns, reads = 10**9, 0
+
+    def steady() -> int:
+        nonlocal now_ns, reads
+        reads += 1
+        now_ns += 40_000_000 if reads % 2 == 0 and reads < 6 else 1000
+        return now_ns
+
+    monkeypatch.setattr(line_clock.time, "monotonic_ns", steady)
+    clock = LineClock(lambda: now_ns + 10**10, 0.5, own_clock=True, lossless=False, tick_sec=0.01)
+    assert clock.to_stamp(5 * 10**8) == pytest.approx(5 * 10**8 + 10**10, abs=2000)
+    assert reads == 6
 
 
 def test_in_lock_step_stamps_are_the_steady_clock_and_make_the_ticks() -> None:
