@@ -33,6 +33,9 @@ _CLEAR: Final = 1.5
 # and departs so clearly: a strip. Scratches are thinner, a splice is longer.
 _STRIP_SIDES: Final = 8.0
 _STRIP_CLEAR: Final = 4.0
+_TAIL: Final = 0.5  # of the item, at most
+_LEAST_TAIL: Final = 0.25  # of the smallest item's square, at least: less is a rounded corner
+_ONE_PX: Final = np.ones((3, 3), np.uint8)
 _BRIDGE_PX: Final = 3  # and more: less may be a lens's blur
 _HALF: Final = 0.25  # half of the contrast, squared
 _STRONG: Final = 60.0  # squared standard deviations, from which on smoothing leaves a rim
@@ -72,12 +75,13 @@ def find_blobs(departure: Departure, sizes: BlobSizes) -> list[Blob]:
             window = one.window
             parts = _parts(one.mask, opened[window], own[window], min_area)
             blobs += [_blob(part, one.left_px, one.top_px) for part in parts]
-    blobs += _strips(closed, body, departure.score, sizes)
+    thin = _changed(closed, cv2.MORPH_OPEN, 0.3 * sizes.min_px)
+    blobs += _strips(thin, body, departure.score, sizes)
     blobs = joined(blobs, sizes)
     mark_near(blobs, body.shape, sizes.near_px)
     for blob in blobs:
         blob.is_several = is_several(blob.mask, sizes)
-    return blobs
+    return _with_tails(blobs, thin, departure.score, sizes)
 
 
 def _held(whole: Blob, sure: Mask, score: NDArray[np.float32], sizes: BlobSizes) -> list[Blob]:
@@ -99,10 +103,10 @@ def _held(whole: Blob, sure: Mask, score: NDArray[np.float32], sizes: BlobSizes)
     ]
 
 
-def _strips(closed: Mask, body: Mask, score: NDArray[np.float32], sizes: BlobSizes) -> list[Blob]:
+def _strips(thin: Mask, body: Mask, score: NDArray[np.float32], sizes: BlobSizes) -> list[Blob]:
     """Thin items, such as a drinking straw's paper, that no disc of half an item's side fits in."""
     found = []
-    for strip in components(_changed(closed, cv2.MORPH_OPEN, 0.3 * sizes.min_px)):
+    for strip in components(thin):
         window, area = strip.window, np.count_nonzero(strip.mask)
         if area < 0.5 * sizes.min_px**2 or np.logical_and(body[window], strip.mask).any():
             continue
@@ -111,6 +115,56 @@ def _strips(closed: Mask, body: Mask, score: NDArray[np.float32], sizes: BlobSiz
         if np.count_nonzero(score[window][strip.mask > 0] > _STRIP_CLEAR) >= 0.5 * area:
             found.append(strip)
     return found
+
+
+def _with_tails(
+    blobs: list[Blob], thin: Mask, score: NDArray[np.float32], sizes: BlobSizes
+) -> list[Blob]:
+    """Gives items back what is too thin for one and hangs on one alone: a torn end, a handle.
+
+    It tells where an item's middle is; whether an outline is of several items, it does not.
+    """
+    tails = thin & (score > _STRIP_CLEAR)
+    for blob in blobs:
+        tails[blob.window] &= 1 - blob.mask
+    for tail in components(tails):
+        area = np.count_nonzero(tail.mask)
+        if area < _LEAST_TAIL * sizes.min_px**2:
+            continue
+        owners = [number for number, blob in enumerate(blobs) if _is_beside(tail, blob)]
+        if len(owners) == 1:
+            owner = blobs[owners[0]]
+            if area <= _TAIL * np.count_nonzero(owner.mask):
+                blobs[owners[0]] = _united(owner, tail)
+    return blobs
+
+
+def _is_beside(one: Blob, other: Blob) -> bool:
+    """Whether two outlines share an edge or a corner of pixels."""
+    top, left = one.top_px - other.top_px, one.left_px - other.left_px
+    height, width = one.mask.shape
+    other_height, other_width = other.mask.shape
+    if not (-height <= top <= other_height and -width <= left <= other_width):
+        return False
+    wide = cv2.dilate(np.pad(one.mask, 1), _ONE_PX)
+    rows = slice(max(0, top - 1), min(other_height, top + height + 1))
+    columns = slice(max(0, left - 1), min(other_width, left + width + 1))
+    beside = wide[
+        rows.start - top + 1 : rows.stop - top + 1,
+        columns.start - left + 1 : columns.stop - left + 1,
+    ]
+    return bool(np.logical_and(beside, other.mask[rows, columns]).any())
+
+
+def _united(blob: Blob, tail: Blob) -> Blob:
+    left, top = min(blob.left_px, tail.left_px), min(blob.top_px, tail.top_px)
+    right = max(each.left_px + each.mask.shape[1] for each in (blob, tail))
+    bottom = max(each.top_px + each.mask.shape[0] for each in (blob, tail))
+    mask = np.zeros((bottom - top, right - left), np.uint8)
+    for each in (blob, tail):
+        y, x = each.top_px - top, each.left_px - left
+        mask[y : y + each.mask.shape[0], x : x + each.mask.shape[1]] |= each.mask
+    return Blob(left, top, mask, blob.is_near, blob.is_several)
 
 
 def _changed(mask: Mask, change: int, side_px: float) -> Mask:

@@ -93,6 +93,42 @@ def test_a_strip_is_an_item_and_a_scratch_is_not(length: int, width: int, count:
     assert len(blobs_of(score)) == count
 
 
+def extent(blob: Blob) -> tuple[int, int]:
+    return blob.left_px, blob.left_px + blob.mask.shape[1]
+
+
+@pytest.mark.parametrize("above", [True, False])
+def test_a_thin_tail_is_of_the_item_that_it_hangs_on(above: bool) -> None:
+    # Its middle lies so much further down the belt; a 4 px tail holds no disc of an item's side.
+    score = canvas()
+    rectangle(score, 100, 100, 30, 24)
+    rectangle(score, 130, 101 if above else 118, 30, 4)
+    (found,) = blobs_of(score)
+    assert extent(found)[1] == pytest.approx(160, abs=1)
+    assert not found.is_several
+    assert int(found.mask.sum()) == pytest.approx(30 * 24 + 30 * 4, rel=0.05)
+
+
+def test_a_thin_line_between_two_items_is_of_neither() -> None:
+    score = canvas()
+    rectangle(score, 100, 100, 30, 24)
+    rectangle(score, 130, 110, 30, 4)
+    rectangle(score, 160, 100, 30, 24)
+    found = blobs_of(score)
+    assert len(found) == 2
+    assert all(blob.mask.shape[1] <= 36 for blob in found)
+
+
+def test_a_line_across_the_belt_that_an_item_lies_on_is_not_its_tail() -> None:
+    score = canvas()
+    rectangle(score, 0, 110, 320, 4)
+    rectangle(score, 100, 100, 24, 24)
+    found = blobs_of(score)
+    near = [blob for blob in found if blob.left_px < 124 and extent(blob)[1] > 100]
+    assert near
+    assert all(blob.mask.shape[1] <= 34 for blob in near)
+
+
 def test_a_clear_film_shows_by_its_edges() -> None:
     score = canvas()
     cv2.rectangle(score, (100, 100), (140, 130), 3.0, 2)
