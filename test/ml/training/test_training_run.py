@@ -17,8 +17,10 @@ from torch import nn
 
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.ml.dataset.manifest import read_manifest, verify_manifest
+from recycle_sorter.ml.dataset.store import PictureStore
+from recycle_sorter.ml.evaluation.predictions import predict, torch_network
 from recycle_sorter.ml.models.zoo import build_model, features, read_weights, stages
-from recycle_sorter.ml.training import run, run_folder
+from recycle_sorter.ml.training import run, run_folder, tracked
 from recycle_sorter.ml.training.callbacks import read_metrics
 from recycle_sorter.ml.training.job import training_pictures
 from recycle_sorter.ml.training.loader import ValidationBatches
@@ -235,6 +237,35 @@ def test_whole_pictures_are_stored_as_the_node_sees_them(data: Path, tmp_path: P
     assert {image.shape for image in plain.images} == {(32, 32, 3)}
     cut = make_batches(make_job(data, tmp_path, {"transform_crop": 0.5}), spec, silent).store
     assert {image.shape for image in cut.images} == {(30, 40, 3)}  # as they are on disk
+
+
+def test_val_is_kept_at_the_networks_size_and_answers_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "large"
+    for label, name in enumerate(CLASSES):
+        (root / name).mkdir(parents=True)
+        for number in range(5):
+            cv2.imwrite(str(root / name / f"{number}.png"), picture(label, number, 96, 128))
+    stores: list[PictureStore] = []
+    load = PictureStore.load
+
+    def kept(*args: Any, **settings: Any) -> PictureStore:
+        stores.append(load(*args, **settings))
+        return stores[-1]
+
+    monkeypatch.setattr(PictureStore, "load", kept)
+    job = make_job(root, tmp_path / "run", {"epoch_qty": 1})
+    train(job, silent)
+    result = tracked.evaluate_run(job.out, job.splits.val, (), "large")
+    assert len(stores) == 3, "train, val and the evaluation's val"
+    assert {image.shape for store in stores for image in store.images} == {(32, 32, 3)}
+    spec = spec_of(job.settings)
+    loaded = run_folder.load_run(job.out)
+    whole = predict(torch_network(loaded.model), load(job.splits.val), CLASSES, spec)
+    small = predict(torch_network(loaded.model), stores[-1], CLASSES, spec)
+    np.testing.assert_array_equal(small.logits, whole.logits)
+    np.testing.assert_array_equal(result.predictions.logits, whole.logits)
 
 
 def test_unlabelled_pictures_need_a_teacher(data: Path, tmp_path: Path) -> None:

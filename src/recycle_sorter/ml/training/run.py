@@ -147,7 +147,7 @@ def train(
     started_sec = time.monotonic()
     spec = spec_of(job.settings)
     batches = make_batches(job, spec, say)
-    val = PictureStore.load(job.splits.val, report=say)
+    val = PictureStore.load(job.splits.val, report=say, spec=spec)
     checkpoint = job.out / run_folder.CHECKPOINT_NAME
     resumes = checkpoint.is_file()
     module = make_module(job, spec, say, is_fresh=not resumes)

@@ -140,7 +140,7 @@ def evaluate_run(
     """
     run = run_folder.load_run(folder)
     network = torch_network(run.model)
-    store = PictureStore.load(val)
+    store = PictureStore.load(val, spec=run.spec)
     answers = predict(network, store, run.classes, run.spec)
     temperature = fit_temperature(answers.logits, answers.labels)
     part = "test" if held_out else "val"
