@@ -267,6 +267,8 @@ def check_record(folder: Path) -> None:
     assert trained.config["epoch_qty"] == 1
     assert [row["step"] for row in trained.history] == [0]
     assert trained.history[0].keys() >= {"train/loss", "val/accuracy", "val/accuracy/glass"}
+    assert trained.summary["shipped/epoch"] == 0
+    assert trained.summary["shipped/val/accuracy"] == trained.summary["last/val/accuracy"]
     made = {ref.type: ref for ref in trained.logged}
     assert made.keys() == {"split_data", "model"}
     names = {ref.name for ref in trained.logged}

@@ -135,6 +135,63 @@ def test_early_stopping_waits_and_ends(data: Path, tmp_path: Path, patience: int
     assert len(losses) - 1 - losses.index(min(losses)) == patience
 
 
+# Far too high a rate: the best epoch is none of the last.
+STOPPED = {"epoch_qty": 30, "early_stop": 3, "learn_rate": 1.0, "schedule": "constant"}
+
+
+def val_loss(folder: Path, job: Any) -> float:
+    loaded = run_folder.load_run(folder)
+    store = PictureStore.load(job.splits.val)
+    (batch,) = ValidationBatches(store, len(CLASSES), loaded.spec)
+    with torch.inference_mode():
+        logits = loaded.model(batch.images)
+    return float(nn.functional.cross_entropy(logits, batch.targets.argmax(1)))
+
+
+@pytest.mark.parametrize("ema_decay", [0.0, 0.5])
+def test_early_stopping_keeps_the_best_epochs_weights(
+    data: Path, tmp_path: Path, ema_decay: float
+) -> None:
+    job = make_job(data, tmp_path / "run", {**STOPPED, "ema_decay": ema_decay})
+    said: list[str] = []
+    train(job, said.append)
+    losses = [row["val/loss"] for row in read_metrics(job.out / run_folder.METRICS_NAME)]
+    best = losses.index(min(losses))
+    assert best == len(losses) - 4
+    assert losses[-1] > losses[best] + 1e-3
+    assert val_loss(job.out, job) == pytest.approx(losses[best], rel=1e-4)
+    assert run_folder.read_config(job.out)["shipped_epoch"] == best
+    assert f"kept the weights of epoch {best + 1}, " in "".join(said)
+
+
+def test_without_early_stopping_the_last_epochs_weights_are_kept(
+    data: Path, tmp_path: Path
+) -> None:
+    job = make_job(data, tmp_path / "run", {**STOPPED, "epoch_qty": 12, "early_stop": 0})
+    train(job, silent)
+    losses = [row["val/loss"] for row in read_metrics(job.out / run_folder.METRICS_NAME)]
+    assert min(losses) < losses[-1]
+    assert val_loss(job.out, job) == pytest.approx(losses[-1], rel=1e-4)
+    assert run_folder.read_config(job.out)["shipped_epoch"] == 11
+
+
+def test_a_sweeps_trial_is_worth_what_it_ships(data: Path, tmp_path: Path) -> None:
+    job = make_job(data, tmp_path / "sweep", STOPPED)
+    trial = tracked.make_trial(job, "val/loss", silent, mode="disabled")
+
+    class Told:
+        folder = tmp_path / "sweep" / "trial0000"
+
+        def __call__(self, epoch: int, value: float) -> bool:
+            return False
+
+    for _ in range(2):  # the second finds it finished
+        value = trial({}, Told())
+        losses = [row["val/loss"] for row in read_metrics(Told.folder / run_folder.METRICS_NAME)]
+        assert value == pytest.approx(min(losses), abs=1e-6)
+        assert value < losses[-1]
+
+
 def test_two_runs_of_one_seed_are_one_run(data: Path, tmp_path: Path) -> None:
     chosen = {"dropout": 0.3, "transform_randaugment": 2, "mixup": 0.5}
     jobs = [make_job(data, tmp_path / name, chosen) for name in "ab"]

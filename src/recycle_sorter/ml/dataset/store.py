@@ -86,7 +86,6 @@ class PictureStore:
         Raises:
             InvalidInputError: If no picture can be read.
         """
-
         fitted = None if spec is None or spec.resize == "center_crop" else spec
 
         def read(picture: Picture) -> npt.NDArray[np.uint8] | None:

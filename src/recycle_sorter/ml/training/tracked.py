@@ -77,8 +77,19 @@ def run_jobs(job: TrainingJob, say: Say = print, *, mode: Mode = "auto", bar: bo
         if rows:
             best = max(rows, key=lambda row: row["val/accuracy"])
             last = {f"last/{key}": value for key, value in rows[-1].items() if key != "epoch"}
-            tracker.summary({**last, "best/val/accuracy": best["val/accuracy"]})
+            shipped = {
+                f"shipped/{key}": value
+                for key, value in _shipped_row(job.out, rows).items()
+                if key == "epoch" or key.startswith("val/")
+            }
+            tracker.summary({**last, "best/val/accuracy": best["val/accuracy"], **shipped})
     test(job, model, [split], say, mode=mode)
+
+
+def _shipped_row(folder: Path, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The figures of the epoch whose weights a run holds; older runs hold the last one's."""
+    epoch = run_folder.read_config(folder).get("shipped_epoch")
+    return next((row for row in rows if row["epoch"] == epoch), rows[-1])
 
 
 def data_artifacts(tracker: Tracker, job: TrainingJob) -> tuple[ArtifactRef, dict[str, Any]]:
@@ -181,13 +192,13 @@ def make_trial(job: TrainingJob, metric: str, say: Say, *, mode: Mode = "auto") 
         settings = Hyperparameters.from_mapping({**asdict(job.settings), **hyperparameters})
         # One process a trial: Lightning would start the sweep itself again for each of several.
         own = replace(job, out=told.folder, settings=settings, devices="1", num_nodes=1)
-        values: list[float] = []
+        values: dict[int, float] = {}
 
         def report(epoch: int, figures: Mapping[str, float]) -> bool:
             if metric not in figures:
                 names = ", ".join(sorted(figures))
                 raise InvalidInputError("metric.name", metric, f"one of {names}")
-            values.append(figures[metric])
+            values[epoch] = figures[metric]
             tracker.log(figures, epoch)
             return bool(told(epoch, figures[metric]))
 
@@ -196,7 +207,7 @@ def make_trial(job: TrainingJob, metric: str, say: Say, *, mode: Mode = "auto") 
             config=asdict(settings), mode=mode, group=own.out.parent.name, report=say,
         ) as tracker:  # fmt: skip
             train(own, say, report)
-        former = [row[metric] for row in read_metrics(own.out / run_folder.METRICS_NAME)]
-        return float((values or former)[-1])
+        row = _shipped_row(own.out, read_metrics(own.out / run_folder.METRICS_NAME))
+        return float(values.get(row["epoch"], row[metric]))
 
     return trial
