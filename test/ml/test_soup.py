@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from typer.testing import CliRunner
 
+from recycle_sorter.cli.app import app
 from recycle_sorter.core.errors import InvalidInputError, ModelError
 from recycle_sorter.ml.models.zoo import build_model
 from recycle_sorter.ml.training import run_folder
@@ -101,6 +103,15 @@ def test_runs_of_another_size_are_refused_by_name(tmp_path: Path) -> None:
     runs = [write_run(tmp_path / "1", 1), write_run(tmp_path / "2", 2, preprocessing=other)]
     with pytest.raises(InvalidInputError, match="preprocessing"):
         make_soup(runs, tmp_path / "soup")
+
+
+def test_data_that_is_gone_leaves_no_soup(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / str(seed), seed, data=str(tmp_path / "gone")) for seed in (1, 2)]
+    words = ["soup", *map(str, runs), "--out", str(tmp_path / "soup")]
+    done = CliRunner().invoke(app, words)
+    assert isinstance(done.exception, InvalidInputError)
+    assert "gone" in str(done.exception)
+    assert not (tmp_path / "soup").exists()
 
 
 def test_one_run_and_an_old_folder_are_refused(tmp_path: Path) -> None:

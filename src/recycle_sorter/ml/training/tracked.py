@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from recycle_sorter.ml.dataset.records import Picture
 
 EVALUATION_NAME: Final = "evaluation"
-_TEST_JOB_NAME: Final = "test"
+TEST_JOB_NAME: Final = "test"
 
 
 def run_jobs(job: TrainingJob, say: Say = print, *, mode: Mode = "auto", bar: bool = False) -> None:
@@ -113,7 +113,7 @@ def test(
     explain = make_explainer(run.model, gradcam_layer(run.model), run.spec)
     files = write_evaluation(folder, result, explain=explain)
     with open_tracker(
-        job.out / _TEST_JOB_NAME, job_name=f"{job.out.name}_test", job_type="test",
+        job.out / TEST_JOB_NAME, job_name=f"{job.out.name}_test", job_type="test",
         config=asdict(job.settings), mode=mode, report=say,
     ) as tracker:  # fmt: skip
         tracker.use_artifact(model)
