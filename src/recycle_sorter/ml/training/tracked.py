@@ -23,6 +23,7 @@ from recycle_sorter.ml.training import run_folder
 from recycle_sorter.ml.training.callbacks import read_metrics
 from recycle_sorter.ml.training.hyperparameters import Hyperparameters
 from recycle_sorter.ml.training.job import open_folder
+from recycle_sorter.ml.training.material import list_material
 from recycle_sorter.ml.training.run import Say, TrainingJob, train
 from recycle_sorter.ml.training.trainer import is_first_process
 
@@ -52,8 +53,9 @@ def run_jobs(job: TrainingJob, say: Say = print, *, mode: Mode = "auto", bar: bo
         mode=mode, report=say,
     )  # fmt: skip
     with tracker:
-        raw, about = data_artifacts(tracker, job)
-        tracker.use_artifact(raw)
+        used, about = data_artifacts(tracker, job)
+        for one in used:
+            tracker.use_artifact(one)
 
         def report(epoch: int, figures: Mapping[str, float]) -> bool:
             tracker.log(figures, epoch)
@@ -92,15 +94,24 @@ def _shipped_row(folder: Path, rows: Sequence[dict[str, Any]]) -> dict[str, Any]
     return next((row for row in rows if row["epoch"] == epoch), rows[-1])
 
 
-def data_artifacts(tracker: Tracker, job: TrainingJob) -> tuple[ArtifactRef, dict[str, Any]]:
-    """Describe the data by checksums only: nobody uploads gigabytes by accident."""
+def data_artifacts(tracker: Tracker, job: TrainingJob) -> tuple[list[ArtifactRef], dict[str, Any]]:
+    """Describe all that is learned from by checksums: nobody uploads gigabytes by accident.
+
+    Returns:
+        The data set, then what there is beside it (pictures, start, teacher); and the split.
+    """
     pictures = [*job.splits.train, *job.splits.val, *job.splits.test]
     files = sorted(picture.path for picture in pictures)
-    raw = tracker.describe_artifact(
-        job.data.resolve().stem, "raw_data", files, {"pictures": len(files)}
-    )
+    refs = [
+        tracker.describe_artifact(
+            job.data.resolve().stem, "raw_data", files, {"pictures": len(files)}
+        )
+    ]
+    for one in list_material(job):
+        about = {"option": one.option, "files": len(one.members)}
+        refs.append(tracker.describe_artifact(one.artifact, one.type, one.members, about))
     counts = {part: len(getattr(job.splits, part)) for part in ("train", "val", "test")}
-    return raw, {**counts, "by": job.splits.by, "seed": job.splits.seed}
+    return refs, {**counts, "by": job.splits.by, "seed": job.splits.seed}
 
 
 def test(
