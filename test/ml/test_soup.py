@@ -104,7 +104,8 @@ def test_runs_may_have_learned_from_other_things_beside_the_data(tmp_path: Path)
     runs = []
     for seed in (1, 2):
         material = {f"--extra crops/{seed}": {"a.png": 64 * str(seed)}}
-        run = write_run(tmp_path / str(seed), seed, material={"crops": seed})
+        told = {"material": {"crops": seed}, "shipped_epoch": seed}
+        run = write_run(tmp_path / str(seed), seed, **told)
         manifest = run / run_folder.MANIFEST_NAME
         write_manifest(manifest, read_manifest(manifest), material)
         runs.append(run)
@@ -113,6 +114,7 @@ def test_runs_may_have_learned_from_other_things_beside_the_data(tmp_path: Path)
     assert "crops" not in (out / run_folder.MANIFEST_NAME).read_text(encoding="utf-8")
     config = json.loads((out / run_folder.CONFIG_NAME).read_text(encoding="utf-8"))
     assert [one["material"] for one in config["soup_of"]] == [{"crops": 1}, {"crops": 2}]
+    assert not {"material", "shipped_epoch"} & config.keys(), "of one run, not of the mean"
     DataManifest({"val": {"a.png": 64 * "1"}}).write(runs[1] / run_folder.MANIFEST_NAME)
     with pytest.raises(InvalidInputError, match=r"manifest\.json"):
         make_soup(runs, tmp_path / "other")

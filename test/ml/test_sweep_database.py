@@ -110,7 +110,8 @@ def test_signs_of_life_go_on_after_errors(tmp_path: Path, monkeypatch: pytest.Mo
         taken = optuna.trial.Trial.set_user_attr
         with monkeypatch.context() as patch:
             patch.setattr(optuna.trial.Trial, "set_user_attr", fail(3, wrapped, taken))
-            while len(set(beats)) < 4:
+            end_sec = time.monotonic() + 30
+            while len(set(beats)) < 4 and time.monotonic() < end_sec:
                 (running,) = sweep.study.get_trials(states=(TrialState.RUNNING,))
                 beats.append(running.user_attrs[claims.ALIVE])
         return accuracy(hyperparameters)

@@ -73,7 +73,8 @@ def make_soup(runs: Sequence[Path], out: Path, command: str = "", start_share: f
     # Of the data set alone: what each run learned from beside it stands in its recipe.
     read_manifest(first.folder / manifest).write(out / manifest)
     minutes = [run.config["minutes"] for run in loaded]
-    common = {name: value for name, value in first.config.items() if name != "material"}
+    own = ("material", "shipped_epoch")  # true of one run, not of their mean
+    common = {name: value for name, value in first.config.items() if name not in own}
     config: dict[str, Any] = {
         **common,
         "soup_of": [{"run": run.folder.name, **_recipe(run.config)} for run in loaded],
