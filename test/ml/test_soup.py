@@ -10,10 +10,14 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from typer.testing import CliRunner
 
+from recycle_sorter.cli.app import app
 from recycle_sorter.core.errors import InvalidInputError, ModelError
+from recycle_sorter.ml.dataset.manifest import DataManifest, read_manifest
 from recycle_sorter.ml.models.zoo import build_model
 from recycle_sorter.ml.training import run_folder
+from recycle_sorter.ml.training.material import write_manifest
 from recycle_sorter.ml.training.soup import make_soup
 from recycle_sorter.vision.preprocessing import PreprocessingSpec
 
@@ -40,7 +44,7 @@ def write_run(folder: Path, seed: int, **changes: Any) -> Path:
     }
     run_folder.write_config(folder, config)
     (folder / run_folder.SPLIT_NAME).write_text("path,material,split\n", encoding="utf-8")
-    (folder / run_folder.MANIFEST_NAME).write_text("{}\n", encoding="utf-8")
+    DataManifest({"val": {"a.png": 64 * "0"}}).write(folder / run_folder.MANIFEST_NAME)
     return folder
 
 
@@ -96,11 +100,40 @@ def test_runs_of_other_pictures_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "soup").exists()
 
 
+def test_runs_may_have_learned_from_other_things_beside_the_data(tmp_path: Path) -> None:
+    runs = []
+    for seed in (1, 2):
+        material = {f"--extra crops/{seed}": {"a.png": 64 * str(seed)}}
+        told = {"material": {"crops": seed}, "shipped_epoch": seed}
+        run = write_run(tmp_path / str(seed), seed, **told)
+        manifest = run / run_folder.MANIFEST_NAME
+        write_manifest(manifest, read_manifest(manifest), material)
+        runs.append(run)
+    out = make_soup(runs, tmp_path / "soup")
+    assert read_manifest(out / run_folder.MANIFEST_NAME).parts == {"val": {"a.png": 64 * "0"}}
+    assert "crops" not in (out / run_folder.MANIFEST_NAME).read_text(encoding="utf-8")
+    config = json.loads((out / run_folder.CONFIG_NAME).read_text(encoding="utf-8"))
+    assert [one["material"] for one in config["soup_of"]] == [{"crops": 1}, {"crops": 2}]
+    assert not {"material", "shipped_epoch"} & config.keys(), "of one run, not of the mean"
+    DataManifest({"val": {"a.png": 64 * "1"}}).write(runs[1] / run_folder.MANIFEST_NAME)
+    with pytest.raises(InvalidInputError, match=r"manifest\.json"):
+        make_soup(runs, tmp_path / "other")
+
+
 def test_runs_of_another_size_are_refused_by_name(tmp_path: Path) -> None:
     other = PreprocessingSpec(width_px=64, height_px=64).to_dict()
     runs = [write_run(tmp_path / "1", 1), write_run(tmp_path / "2", 2, preprocessing=other)]
     with pytest.raises(InvalidInputError, match="preprocessing"):
         make_soup(runs, tmp_path / "soup")
+
+
+def test_data_that_is_gone_leaves_no_soup(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / str(seed), seed, data=str(tmp_path / "gone")) for seed in (1, 2)]
+    words = ["soup", *map(str, runs), "--out", str(tmp_path / "soup")]
+    done = CliRunner().invoke(app, words)
+    assert isinstance(done.exception, InvalidInputError)
+    assert "gone" in str(done.exception)
+    assert not (tmp_path / "soup").exists()
 
 
 def test_one_run_and_an_old_folder_are_refused(tmp_path: Path) -> None:

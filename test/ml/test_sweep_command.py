@@ -64,6 +64,13 @@ def test_a_sweep_trains_and_says_what_was_best(tmp_path: Path) -> None:
     assert "trial0000" not in again.replace("(trial0000)", ""), "nothing is left to train"
     with pytest.raises(InvalidInputError, match="a sweep of other parameters"):
         sweep(tmp_path, "--set", "learn-rate=0.1")
+    # Its results are of this data and no other.
+    picture = next((tmp_path / "set" / "images" / "glass").iterdir())
+    picture.write_bytes(picture.read_bytes() + b" ")
+    with pytest.raises(InvalidInputError, match=r"sweep small: got 'other (train|val|test)'"):
+        sweep(tmp_path, "--set", "learn-rate=0.003")
+    with pytest.raises(InvalidInputError, match=r"sweep small: got 'other .*seed'"):
+        sweep(tmp_path, "--set", "learn-rate=0.003", "--seed", "1")
 
 
 def test_a_sweep_whose_trials_all_fail_is_an_error(tmp_path: Path) -> None:

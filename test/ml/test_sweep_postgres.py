@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy
 from support.postgres import find_programs, run_postgres
 from support.sweeping import (
     accuracy,
@@ -21,7 +25,10 @@ from support.sweeping import (
     wait_for,
 )
 
+from recycle_sorter.ml.sweep import claims, database
+from recycle_sorter.ml.sweep.study import TrialReport
 from recycle_sorter.ml.sweep.summary import summarise
+from recycle_sorter.ml.sweep.watcher import Watcher
 
 PROGRAMS = find_programs()
 pytestmark = [
@@ -80,3 +87,41 @@ def test_a_killed_process_leaves_its_trial_to_the_other(tmp_path: Path, storage:
     ends = [line for line in read_log(tmp_path) if line["event"] == "end"]
     assert sorted(line["slot"] for line in ends) == list(range(8))
     assert {line["process"] for line in ends if line["slot"] == 1} == {last.pid}
+
+
+def test_a_server_that_is_away_for_a_while_ends_nothing(
+    tmp_path: Path, storage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "WAITS_SEC", (0.2, 0.4, 0.8, 1.6, 3.2))
+    monkeypatch.setattr(claims, "HEARTBEAT_SEC", 0.05)
+    door = Path(storage.partition("host=")[2]) / ".s.PGSQL.5432"
+    hidden = door.with_name("hidden")
+    sweep, notes = open_sweep(make_spec(), tmp_path, storage=storage, trials=3), []
+
+    class Heard(Watcher):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    def trial(hyperparameters: dict[str, Any], report: TrialReport) -> float:
+        back = threading.Timer(0.5, lambda: hidden.rename(door))
+        if report.slot == 1:
+            door.rename(hidden)
+            engine = sweep.study._storage._backend.engine  # type: ignore[attr-defined]
+            with engine.connect() as connection:
+                own = sqlalchemy.text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+                )
+                connection.execute(own)
+                connection.invalidate()
+            back.start()
+        report(0, 0.5)
+        if report.slot == 1:
+            back.join()
+            time.sleep(0.2)
+        return accuracy(hyperparameters)
+
+    sweep.run(trial, Heard())
+    assert summarise(sweep).counts == {"complete": 3}
+    assert any("does not answer" in note for note in notes)
+    assert any("takes signs of life again" in note for note in notes)

@@ -20,8 +20,9 @@ from support.sweeping import PARAMETERS, accuracy, close_sweeps, make_spec, open
 from recycle_sorter.core.errors import InvalidInputError, SorterError
 from recycle_sorter.ml.sweep.report import headline, write_report
 from recycle_sorter.ml.sweep.strategy import SamplerBySlot, distribution_of
-from recycle_sorter.ml.sweep.study import Outcome, TrialReport, Watcher
+from recycle_sorter.ml.sweep.study import TrialReport
 from recycle_sorter.ml.sweep.summary import SweepSummary, summarise
+from recycle_sorter.ml.sweep.watcher import Outcome, Watcher
 
 pytestmark = pytest.mark.ml
 

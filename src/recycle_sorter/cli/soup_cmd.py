@@ -42,8 +42,9 @@ def soup(
     from recycle_sorter.ml.training.tracked import EVALUATION_NAME, evaluate_run
 
     command = shlex.join(["recycle-sorter", *sys.argv[1:]])
+    # Before anything is written: a soup that nobody can measure would only be in the way.
+    splits = load_run(runs[0]).splits(data)
     made = load_run(make_soup(runs, out, command, start_share))
-    splits = made.splits(data)
     name = Path(made.config["data"]).resolve().stem
     result = evaluate_run(out, splits.val, splits.test, name)
     write_evaluation(out / EVALUATION_NAME, result)

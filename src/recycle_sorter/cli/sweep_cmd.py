@@ -19,8 +19,9 @@ from recycle_sorter.core.errors import InvalidInputError, SorterError
 
 if TYPE_CHECKING:
     from recycle_sorter.ml.sweep.parameters import Scalar
-    from recycle_sorter.ml.sweep.study import Outcome, Sweep
+    from recycle_sorter.ml.sweep.study import Sweep
     from recycle_sorter.ml.sweep.summary import SweepSummary
+    from recycle_sorter.ml.sweep.watcher import Outcome
 
 _EXAMPLES = """
 [bold]Examples[/bold]
@@ -76,6 +77,7 @@ def sweep(
 
     Writes sweep.html (the best, what mattered, every trial), sweep.json, trials.csv, run folders.
     """
+    from recycle_sorter.ml.sweep.data import data_fingerprint
     from recycle_sorter.ml.sweep.space import load_sweep
     from recycle_sorter.ml.training.hyperparameters import Hyperparameters
     from recycle_sorter.paths import share_file
@@ -97,6 +99,7 @@ def sweep(
 
     with Sweep(spec, folder, storage=storage, trials=trials, seed=seed, pruner=pruner) as searched:
         job = _common_job(data, split, split_by, seed, threads, folder, storage)
+        searched.check_data(data_fingerprint(job.splits, job.classes, seed))
         from recycle_sorter.ml.sweep.report import write_report
         from recycle_sorter.ml.sweep.summary import summarise
         from recycle_sorter.ml.training.tracked import make_trial
@@ -104,7 +107,7 @@ def sweep(
         mode: Any = tracking
         with _watch(searched, console) as watcher:
             searched.run(make_trial(job, spec.metric, say, mode=mode), watcher)
-        summary = summarise(searched)
+        summary = searched.ask(lambda: summarise(searched), say)
         page = write_report(summary, folder)
     for line in _conclusion(summary, data):
         typer.echo(line)
@@ -237,7 +240,7 @@ class _Watcher:
         text = f" ({outcome.text})" if outcome.text else ""
         self._print(f"{name} {outcome.state}{value} after {outcome.seconds / 60:.1f} min{text}")
         _tidy(self._sweep.folder / name, outcome.state)
-        summary = summarise(self._sweep)
+        summary = self._sweep.ask(lambda: summarise(self._sweep), self.note)
         write_data(summary, self._sweep.folder)
         if self._progress is not None and self._task is not None:
             ended = sum(summary.counts.get(s, 0) for s in ("complete", "stopped", "failed"))
@@ -250,6 +253,10 @@ class _Watcher:
 
             text = f"{trial_name(slot)}, epoch {epoch + 1}: {self._sweep.spec.metric} {value:.4g}"
             self._progress.update(self._task, description=text)
+
+    def note(self, text: str) -> None:
+        """The database does not answer, or answers again."""
+        self._print(text)
 
     def _print(self, line: str) -> None:
         self._console.print(line, markup=False)

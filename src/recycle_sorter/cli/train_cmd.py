@@ -6,7 +6,7 @@ from __future__ import annotations
 import inspect
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -34,7 +34,7 @@ recycle-sorter train --data photos --split-by object --teacher models/resnet50_t
 recycle-sorter train --data photos --find-learn-rate
 
 Dashes and underscores are alike. Called again after a kill, the same command goes on where it
-stopped. Tracking: WANDB_MODE=offline, online or disabled.
+stopped, be it the training or its test. Tracking: WANDB_MODE=offline, online or disabled.
 """
 
 
@@ -103,7 +103,7 @@ def _train(
         data=data,
         splits=splits,
         classes=dataset.classes,
-        out=out or _next_folder(settings),
+        out=out or _next_folder(settings, data),
         settings=settings,
         extra=extra or [],
         extra_repeats=extra_repeats,
@@ -155,19 +155,38 @@ def _find(job: TrainingJob) -> None:
     typer.echo(f"suggestion: --learn_rate={rate:.2g} (plot: {job.out / PLOT_NAME})")
 
 
-def _next_folder(settings: Hyperparameters) -> Path:
-    """Return the first version that is free, or was begun with the same settings and not ended."""
-    from recycle_sorter.ml.training.run_folder import WEIGHTS_NAME, read_config
+def _next_folder(settings: Hyperparameters, data: Path) -> Path:
+    """Return the first version that is free, or was begun alike and has not been tested yet."""
+    from recycle_sorter.ml.training.run_folder import CONFIG_NAME, read_config
 
     number = 1
     while True:
         folder = Path("runs") / f"{settings.architecture}_v{number}"
-        if not (folder / "config.json").is_file():
+        if not (folder / CONFIG_NAME).is_file():
             return folder
-        same = read_config(folder)["hyperparameters"] == asdict(settings)
-        if same and not (folder / WEIGHTS_NAME).is_file():
+        config = read_config(folder)
+        is_same = (
+            config["hyperparameters"] == asdict(settings)
+            and Path(config["data"]).resolve() == data.resolve()
+        )
+        if is_same and not _has_ended(folder, config):
             return folder
         number += 1
+
+
+def _has_ended(folder: Path, config: Mapping[str, Any]) -> bool:
+    """Whether nothing is left to do in a run folder: trained, and tested as far as the end."""
+    from recycle_sorter.ml.record import EVENTS, FOLDER
+    from recycle_sorter.ml.record_reader import read_record
+    from recycle_sorter.ml.training.run_folder import WEIGHTS_NAME
+    from recycle_sorter.ml.training.tracked import TEST_JOB_NAME
+
+    if "soup_of" in config:  # made by another command, which tests by itself
+        return True
+    test = folder / TEST_JOB_NAME
+    if not (folder / WEIGHTS_NAME).is_file() or not (test / FOLDER / EVENTS).is_file():
+        return False
+    return read_record(test).state == "finished"
 
 
 def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:

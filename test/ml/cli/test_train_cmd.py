@@ -24,6 +24,7 @@ from typer.testing import CliRunner
 from recycle_sorter.cli.app import app
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.ml.record_reader import read_record
+from recycle_sorter.ml.tracking import open_tracker
 from recycle_sorter.ml.training import run, run_folder, tracked
 from recycle_sorter.ml.training.hyperparameters import Hyperparameters
 from recycle_sorter.ml.training.run import TrainingJob
@@ -209,10 +210,52 @@ def test_run_folders_are_numbered_and_an_unfinished_one_is_gone_on_with(
     assert out() == "runs/resnet18_v1"  # killed: goes on
     assert out("--seed=1") == "runs/resnet18_v2"
     (Path("runs/resnet18_v1") / run_folder.WEIGHTS_NAME).touch()
+    assert out() == "runs/resnet18_v1"  # killed in its test
+    test = Path("runs/resnet18_v1") / tracked.TEST_JOB_NAME
+    with open_tracker(test, job_name="any", job_type="test", config={}, mode="disabled"):
+        assert out() == "runs/resnet18_v1"  # still
     assert out() == "runs/resnet18_v3"  # the first is finished
     assert out("--seed=1") == "runs/resnet18_v2"
     assert out("--architecture=resnet34") == "runs/resnet34_v1"
     assert out("--out", "elsewhere") == "elsewhere"
+
+
+def test_another_data_set_gets_another_folder(
+    data: Path, tmp_path: Path, jobs: list[TrainingJob]
+) -> None:
+    from recycle_sorter.ml.training.job import open_folder
+
+    other = write_folders(tmp_path / "other")
+    for source, number in ((data, 1), (other, 2), (data.parent / "set", 1), (other, 2)):
+        call("--data", str(source))
+        open_folder(jobs[-1])
+        assert str(jobs[-1].out) == f"runs/resnet18_v{number}"
+
+
+def test_killed_in_its_test_a_run_is_tested_and_not_trained_again(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "build_model", tiny_network)
+    monkeypatch.setattr(run_folder, "build_model", tiny_network)
+    words = ["--data", str(data), "--tracking=disabled", *SMALL]
+
+    def killed(*args: Any, **settings: Any) -> None:
+        raise KeyboardInterrupt
+
+    for place in ("evaluate_run", "save_plots"):  # before its record begins, and amid it
+        with monkeypatch.context() as patch:
+            patch.setattr(tracked, place, killed)
+            call(*words, fails=True)
+        weights = Path("runs/resnet18_v1") / run_folder.WEIGHTS_NAME
+        trained = weights.stat().st_mtime_ns
+    said = call(*words).output
+    assert "runs/resnet18_v1 is finished already" in said
+    assert weights.stat().st_mtime_ns == trained
+    assert read_record(Path("runs/resnet18_v1/test")).state == "finished"
+    assert Path("runs/resnet18_v1/evaluation/report.html").is_file()
+    assert not Path("runs/resnet18_v2").exists()
+    call(*words)
+    assert Path("runs/resnet18_v2").exists(), "now there is nothing left to do in the first"
 
 
 def test_finding_a_rate_prints_it_and_trains_nothing(
@@ -267,6 +310,8 @@ def check_record(folder: Path) -> None:
     assert trained.config["epoch_qty"] == 1
     assert [row["step"] for row in trained.history] == [0]
     assert trained.history[0].keys() >= {"train/loss", "val/accuracy", "val/accuracy/glass"}
+    assert trained.summary["shipped/epoch"] == 0
+    assert trained.summary["shipped/val/accuracy"] == trained.summary["last/val/accuracy"]
     made = {ref.type: ref for ref in trained.logged}
     assert made.keys() == {"split_data", "model"}
     names = {ref.name for ref in trained.logged}

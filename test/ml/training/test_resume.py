@@ -204,3 +204,24 @@ def test_early_stopping_stays_stopped(data: Path, tmp_path: Path) -> None:
     (job.out / run_folder.WEIGHTS_NAME).unlink()  # killed right after it had stopped
     train(job, lambda line: None)
     assert len(figures(job.out)) == count
+
+
+@pytest.mark.parametrize("ema_decay", [0.0, 0.6])
+@pytest.mark.parametrize("after_best", [1, STEPS + 1])
+def test_the_best_epoch_survives_a_kill(
+    data: Path, tmp_path: Path, ema_decay: float, after_best: int
+) -> None:
+    settings = {"epoch_qty": 30, "early_stop": 3, "learn_rate": 1.0, "schedule": "constant"}
+    settings["ema_decay"] = ema_decay
+    unbroken = train(make_job(data, tmp_path / "unbroken", settings), lambda line: None)
+    best = run_folder.read_config(unbroken)["shipped_epoch"]
+    assert best == len(figures(unbroken)) - 4
+    out, stop = tmp_path / "run", (best + 1) * STEPS + after_best
+    train(make_job(data, out, settings, stop_after_steps=stop), lambda line: None)
+    assert not (out / run_folder.WEIGHTS_NAME).exists()
+    train(make_job(data, out, settings), lambda line: None)
+    assert run_folder.read_config(out)["shipped_epoch"] == best
+    assert_alike(out, unbroken)
+    (out / run_folder.WEIGHTS_NAME).unlink()  # killed right after it had stopped
+    train(make_job(data, out, settings), lambda line: None)
+    assert_alike(out, unbroken)

@@ -17,8 +17,10 @@ from torch import nn
 
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.ml.dataset.manifest import read_manifest, verify_manifest
+from recycle_sorter.ml.dataset.store import PictureStore
+from recycle_sorter.ml.evaluation.predictions import predict, torch_network
 from recycle_sorter.ml.models.zoo import build_model, features, read_weights, stages
-from recycle_sorter.ml.training import run, run_folder
+from recycle_sorter.ml.training import run, run_folder, tracked
 from recycle_sorter.ml.training.callbacks import read_metrics
 from recycle_sorter.ml.training.job import training_pictures
 from recycle_sorter.ml.training.loader import ValidationBatches
@@ -133,6 +135,63 @@ def test_early_stopping_waits_and_ends(data: Path, tmp_path: Path, patience: int
     assert len(losses) - 1 - losses.index(min(losses)) == patience
 
 
+# Far too high a rate: the best epoch is none of the last.
+STOPPED = {"epoch_qty": 30, "early_stop": 3, "learn_rate": 1.0, "schedule": "constant"}
+
+
+def val_loss(folder: Path, job: Any) -> float:
+    loaded = run_folder.load_run(folder)
+    store = PictureStore.load(job.splits.val)
+    (batch,) = ValidationBatches(store, len(CLASSES), loaded.spec)
+    with torch.inference_mode():
+        logits = loaded.model(batch.images)
+    return float(nn.functional.cross_entropy(logits, batch.targets.argmax(1)))
+
+
+@pytest.mark.parametrize("ema_decay", [0.0, 0.5])
+def test_early_stopping_keeps_the_best_epochs_weights(
+    data: Path, tmp_path: Path, ema_decay: float
+) -> None:
+    job = make_job(data, tmp_path / "run", {**STOPPED, "ema_decay": ema_decay})
+    said: list[str] = []
+    train(job, said.append)
+    losses = [row["val/loss"] for row in read_metrics(job.out / run_folder.METRICS_NAME)]
+    best = losses.index(min(losses))
+    assert best == len(losses) - 4
+    assert losses[-1] > losses[best] + 1e-3
+    assert val_loss(job.out, job) == pytest.approx(losses[best], rel=1e-4)
+    assert run_folder.read_config(job.out)["shipped_epoch"] == best
+    assert f"kept the weights of epoch {best + 1}, " in "".join(said)
+
+
+def test_without_early_stopping_the_last_epochs_weights_are_kept(
+    data: Path, tmp_path: Path
+) -> None:
+    job = make_job(data, tmp_path / "run", {**STOPPED, "epoch_qty": 12, "early_stop": 0})
+    train(job, silent)
+    losses = [row["val/loss"] for row in read_metrics(job.out / run_folder.METRICS_NAME)]
+    assert min(losses) < losses[-1]
+    assert val_loss(job.out, job) == pytest.approx(losses[-1], rel=1e-4)
+    assert run_folder.read_config(job.out)["shipped_epoch"] == 11
+
+
+def test_a_sweeps_trial_is_worth_what_it_ships(data: Path, tmp_path: Path) -> None:
+    job = make_job(data, tmp_path / "sweep", STOPPED)
+    trial = tracked.make_trial(job, "val/loss", silent, mode="disabled")
+
+    class Told:
+        folder = tmp_path / "sweep" / "trial0000"
+
+        def __call__(self, epoch: int, value: float) -> bool:
+            return False
+
+    for _ in range(2):  # the second finds it finished
+        value = trial({}, Told())
+        losses = [row["val/loss"] for row in read_metrics(Told.folder / run_folder.METRICS_NAME)]
+        assert value == pytest.approx(min(losses), abs=1e-6)
+        assert value < losses[-1]
+
+
 def test_two_runs_of_one_seed_are_one_run(data: Path, tmp_path: Path) -> None:
     chosen = {"dropout": 0.3, "transform_randaugment": 2, "mixup": 0.5}
     jobs = [make_job(data, tmp_path / name, chosen) for name in "ab"]
@@ -235,6 +294,35 @@ def test_whole_pictures_are_stored_as_the_node_sees_them(data: Path, tmp_path: P
     assert {image.shape for image in plain.images} == {(32, 32, 3)}
     cut = make_batches(make_job(data, tmp_path, {"transform_crop": 0.5}), spec, silent).store
     assert {image.shape for image in cut.images} == {(30, 40, 3)}  # as they are on disk
+
+
+def test_val_is_kept_at_the_networks_size_and_answers_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "large"
+    for label, name in enumerate(CLASSES):
+        (root / name).mkdir(parents=True)
+        for number in range(5):
+            cv2.imwrite(str(root / name / f"{number}.png"), picture(label, number, 96, 128))
+    stores: list[PictureStore] = []
+    load = PictureStore.load
+
+    def kept(*args: Any, **settings: Any) -> PictureStore:
+        stores.append(load(*args, **settings))
+        return stores[-1]
+
+    monkeypatch.setattr(PictureStore, "load", kept)
+    job = make_job(root, tmp_path / "run", {"epoch_qty": 1})
+    train(job, silent)
+    result = tracked.evaluate_run(job.out, job.splits.val, (), "large")
+    assert len(stores) == 3, "train, val and the evaluation's val"
+    assert {image.shape for store in stores for image in store.images} == {(32, 32, 3)}
+    spec = spec_of(job.settings)
+    loaded = run_folder.load_run(job.out)
+    whole = predict(torch_network(loaded.model), load(job.splits.val), CLASSES, spec)
+    small = predict(torch_network(loaded.model), stores[-1], CLASSES, spec)
+    np.testing.assert_array_equal(small.logits, whole.logits)
+    np.testing.assert_array_equal(result.predictions.logits, whole.logits)
 
 
 def test_unlabelled_pictures_need_a_teacher(data: Path, tmp_path: Path) -> None:

@@ -82,20 +82,27 @@ def make_manifest(source: Dataset | Splits, progress: Progress | None = None) ->
         InvalidInputError: If a picture cannot be read.
     """
     parts = {WHOLE: source.pictures} if isinstance(source, Dataset) else source.parts()
-    pictures = [picture for part in parts.values() for picture in part]
-    found = dict(
-        zip(
-            (picture.name for picture in pictures),
-            look_at([picture.path for picture in pictures], _hash, progress),
-            strict=True,
-        )
-    )
-    for name, digest in found.items():
-        if not _HEX.fullmatch(digest):
-            raise InvalidInputError(name, digest, "a readable file", "check its permissions")
+    found = hash_files({one.name: one.path for part in parts.values() for one in part}, progress)
     return DataManifest(
         {name: {one.name: found[one.name] for one in part} for name, part in parts.items()}
     )
+
+
+def hash_files(files: Mapping[str, Path], progress: Progress | None = None) -> dict[str, str]:
+    """Returns the hex sha256 of files by their names.
+
+    Args:
+        files: Where each lies, by name.
+        progress: Called with how many were read, and of how many.
+
+    Raises:
+        InvalidInputError: If one cannot be read.
+    """
+    found = dict(zip(files, look_at(list(files.values()), _hash, progress), strict=True))
+    for name, digest in found.items():
+        if not _HEX.fullmatch(digest):
+            raise InvalidInputError(name, digest, "a readable file", "check its permissions")
+    return found
 
 
 def read_manifest(path: Path) -> DataManifest:

@@ -80,15 +80,17 @@ class PictureStore:
             pictures: Which.
             shorter_px: Longest allowed shorter side; None keeps the size.
             report: Told which are unreadable.
-            spec: Keep each at the size of the network's input, resized as the node does.
+            spec: Keep each at the size of the network's input, resized as the node does. Where
+                resizing twice is not resizing once (``center_crop``) they keep their size.
 
         Raises:
             InvalidInputError: If no picture can be read.
         """
+        fitted = None if spec is None or spec.resize == "center_crop" else spec
 
         def read(picture: Picture) -> npt.NDArray[np.uint8] | None:
             image = decode(picture.path, shorter_px)
-            return image if image is None or spec is None else resize_image(image, spec)
+            return image if image is None or fitted is None else resize_image(image, fitted)
 
         wanted = list(pictures)
         with ThreadPoolExecutor(_DECODERS) as pool:

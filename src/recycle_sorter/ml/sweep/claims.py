@@ -22,9 +22,11 @@ from typing import Any
 import optuna
 import sqlalchemy
 from optuna.distributions import BaseDistribution
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.ml.sweep.database import ERRORS, reason_of
 
 # A trial of another machine whose process has said nothing for so long is taken for dead. The
 # machines' clocks may differ by what lies between the two.
@@ -117,13 +119,33 @@ def bury_dead(study: optuna.Study) -> None:
 
 
 @contextmanager
-def heartbeat(trial: Trial) -> Iterator[None]:
-    """Tells other machines every half minute that the trial's process lives."""
+def heartbeat(trial: Trial, say: Callable[[str], None]) -> Iterator[None]:
+    """Tells other machines every half minute that the trial's process lives.
+
+    Args:
+        trial: The trial.
+        say: Told, in the thread that beats, when the database takes no sign of life, when that
+            lasts so long that others take the trial for dead, and when it takes one again.
+    """
     over = threading.Event()
 
     def beat() -> None:
+        missed = 0
         while not over.wait(HEARTBEAT_SEC):
-            trial.set_user_attr(ALIVE, time.time())
+            try:
+                trial.set_user_attr(ALIVE, time.time())
+            except UpdateFinishedTrialError:
+                return  # another machine has taken it over, which the trial's end will tell
+            except ERRORS as error:
+                missed += 1
+                if missed == 1:
+                    say(f"the database takes no sign of life ({reason_of(error)}); trying again")
+                elif missed == round(GRACE_SEC / HEARTBEAT_SEC):
+                    say(f"{missed} signs of life are lost: other machines may begin this trial")
+                continue
+            if missed:
+                say(f"the database takes signs of life again, after {missed} that were lost")
+                missed = 0
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()
@@ -165,38 +187,6 @@ def exclusive(url: str) -> Iterator[None]:
         finally:
             connection.execute(sqlalchemy.text(leave))
     engine.dispose()
-
-
-def read_address(text: str) -> str:
-    """Returns the address of a database, with a driver that is installed.
-
-    Raises:
-        InvalidInputError: If it is none.
-    """
-    try:
-        address = sqlalchemy.make_url(text)
-    except sqlalchemy.exc.ArgumentError as error:
-        expected = "an address such as postgresql://user@host/sweeps"
-        raise InvalidInputError("--storage", text, expected) from error
-    if address.drivername == "postgresql":
-        address = address.set(drivername="postgresql+psycopg")
-    return address.render_as_string(hide_password=False)
-
-
-@contextmanager
-def told_plainly(url: str) -> Iterator[None]:
-    """Turns what a database that cannot be reached raises into an error for people.
-
-    Raises:
-        InvalidInputError: Without the password that the address may hold.
-    """
-    try:
-        yield
-    except (ImportError, sqlalchemy.exc.SQLAlchemyError) as error:
-        shown = sqlalchemy.make_url(url).render_as_string(hide_password=True)
-        reason = next(iter(str(getattr(error, "orig", None) or error).splitlines()), "")
-        expected = f"a database that answers ({reason})"
-        raise InvalidInputError("--storage", shown, expected, "start it, or correct it") from None
 
 
 def lock_statements(backend: str) -> tuple[str, str]:

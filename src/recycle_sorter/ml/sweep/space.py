@@ -100,7 +100,7 @@ class SweepSpec:
         return [dict(point) for point in itertools.product(*axes)]
 
     def fingerprint(self) -> str:
-        """Returns a digest of what is searched, and by which measure."""
+        """Returns a digest of what is searched, and by which measure; see `Sweep.check_data`."""
         space = {p.name: [p.distribution, dict(p.spec)] for p in self.parameters}
         told = [self.method, self.metric, self.goal, space]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

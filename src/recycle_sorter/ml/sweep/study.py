@@ -6,24 +6,26 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import optuna
-import sqlalchemy
 from optuna.study import Study
 from optuna.trial import TrialState
 
 from recycle_sorter.core.errors import InvalidInputError, SorterError
-from recycle_sorter.ml.sweep import claims
+from recycle_sorter.ml.sweep import claims, database
 from recycle_sorter.ml.sweep.claims import Claim
 from recycle_sorter.ml.sweep.parameters import Scalar
 from recycle_sorter.ml.sweep.space import SweepSpec
 from recycle_sorter.ml.sweep.strategy import SamplerBySlot, distribution_of, make_pruner
+from recycle_sorter.ml.sweep.watcher import Outcome, Watcher
 
 _FAILURES_IN_A_ROW = 3
 _FINGERPRINT = "fingerprint"
+_DATA = "data"
+Result = TypeVar("Result")
 
 
 class TrialReport:
@@ -34,11 +36,12 @@ class TrialReport:
         folder: Where the training may write; the same again after a kill.
     """
 
-    def __init__(self, claim: Claim, folder: Path, tell: Callable[[int, float], None]) -> None:
+    def __init__(self, claim: Claim, folder: Path, sweep: Sweep, watcher: Watcher) -> None:
         self.slot = claim.slot
         self.folder = folder
         self._trial = claim.trial
-        self._tell = tell
+        self._sweep = sweep
+        self._watcher = watcher
         self._last = -1
         self.is_stopped = False
 
@@ -54,9 +57,10 @@ class TrialReport:
         """
         if epoch > self._last:
             self._last = epoch
-            self._trial.report(float(value), epoch + 1)
-            self._tell(epoch, float(value))
-            self.is_stopped = self._trial.should_prune()
+            ask, say = self._sweep.ask, self._watcher.note
+            ask(lambda: self._trial.report(float(value), epoch + 1), say)
+            self._watcher.epoch(self.slot, epoch, float(value))
+            self.is_stopped = ask(self._trial.should_prune, say)
         return self.is_stopped
 
 
@@ -66,39 +70,6 @@ def trial_name(slot: int) -> str:
 
 
 RunTrial = Callable[[dict[str, Scalar], TrialReport], float]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a trial ended, or that it starts.
-
-    Attributes:
-        slot: Number of its hyperparameters in the sweep.
-        attempt: 1, or more after kills.
-        state: ``started``, ``complete``, ``stopped`` (early), ``failed`` or ``taken over``.
-        hyperparameters: Names and values.
-        value: The metric at the end, if there is one.
-        text: Why it failed.
-        seconds: How long it ran.
-    """
-
-    slot: int
-    attempt: int
-    state: str
-    hyperparameters: Mapping[str, Scalar]
-    value: float | None = None
-    text: str = ""
-    seconds: float = 0.0
-
-
-class Watcher:
-    """Hears what a sweep does; does nothing with it."""
-
-    def trial(self, outcome: Outcome) -> None:
-        """A trial starts or has ended."""
-
-    def epoch(self, slot: int, epoch: int, value: float) -> None:
-        """A trial has ended an epoch."""
 
 
 class Sweep:
@@ -130,7 +101,7 @@ class Sweep:
     ) -> None:
         self.spec = spec
         self.folder = folder
-        self.url = claims.read_address(storage or f"sqlite:///{folder.absolute() / 'sweep.db'}")
+        self.url = database.read_address(storage or f"sqlite:///{folder.absolute() / 'sweep.db'}")
         self._searched = [p for p in spec.parameters if not p.is_constant]
         names = [p.name for p in self._searched]
         points = spec.grid() if spec.method == "grid" else []
@@ -141,8 +112,8 @@ class Sweep:
         }
         folder.mkdir(parents=True, exist_ok=True)
         chosen = make_pruner(spec.hyperband, pruner)
-        with claims.told_plainly(self.url), claims.exclusive(self.url):
-            self._storage = _connect(self.url)
+        with database.told_plainly(self.url), claims.exclusive(self.url):
+            self._storage = database.connect(self.url)
             try:
                 self.study = _open(spec, self._storage)
             except InvalidInputError:
@@ -162,22 +133,51 @@ class Sweep:
         self._storage.remove_session()
         self._storage.engine.dispose()
 
+    def ask(self, call: Callable[[], Result], say: database.Say) -> Result:
+        """Asks the database, and again where it does not answer (see `database.patiently`)."""
+        return database.patiently(self.url, call, say)
+
+    def check_data(self, data: Mapping[str, str]) -> None:
+        """Notes what the sweep's trials are trained on; whoever joins later must bring the same.
+
+        A sweep of an older version does not know: it takes the first that is brought for its own,
+        as refusing would end all of them.
+
+        Args:
+            data: Digests by the names of what they are of (see `data_fingerprint`).
+
+        Raises:
+            InvalidInputError: Naming what is another.
+        """
+        with database.told_plainly(self.url), claims.exclusive(self.url):
+            former = self.study.user_attrs.get(_DATA)
+            if former is None:
+                self.study.set_user_attr(_DATA, dict(data))
+                return
+        other = [name for name in {**former, **data} if former.get(name) != data.get(name)]
+        if other:
+            raise InvalidInputError(
+                f"sweep {self.spec.name}", f"other {', '.join(other)}",
+                "the data, split and seed that it was begun with: results would not compare",
+                "bring the same, or choose another name or another output folder",
+            )  # fmt: skip
+
     def run(self, run_trial: RunTrial, watcher: Watcher | None = None) -> None:
         """Runs trials until none is left to start.
 
         Args:
             run_trial: Trains with hyperparameters, reports each epoch, returns the metric.
-            watcher: Hears of each trial.
+            watcher: Hears of each trial, and when the database does not answer.
 
         Raises:
             SorterError: If the first trials all fail.
+            DatabaseError: If the database does not answer for so long that waiting is no use. The
+                trial that ran is run again later.
         """
         watcher = watcher or Watcher()
         failures = 0
-        while not self._has_reached_target():
-            claim = claims.claim(
-                self.study, self.url, self.limit, self._distributions, self._grid or None
-            )
+        while not self.ask(self._has_reached_target, watcher.note):
+            claim = self.ask(self._claim, watcher.note)
             if claim is None:
                 return
             outcome = self._run_one(claim, run_trial, watcher)
@@ -196,46 +196,64 @@ class Sweep:
             for p in self.spec.parameters
         }
 
+    def _claim(self) -> Claim | None:
+        return claims.claim(
+            self.study, self.url, self.limit, self._distributions, self._grid or None
+        )
+
     def _run_one(self, claim: Claim, run_trial: RunTrial, watcher: Watcher) -> Outcome:
         values = self.hyperparameters(claim.trial.params)
         folder = self.folder / trial_name(claim.slot)
         started = Outcome(claim.slot, claim.attempt, "started", values)
         watcher.trial(started)
-        report = TrialReport(claim, folder, lambda *told: watcher.epoch(claim.slot, *told))
+        report = TrialReport(claim, folder, self, watcher)
         start_sec = time.monotonic()
         value: float | None = None
         error = ""
         try:
-            with claims.heartbeat(claim.trial):
+            with claims.heartbeat(claim.trial, watcher.note):
                 value = float(run_trial(values, report))
             if not math.isfinite(value):
                 error, value = f"the metric is {value}", None
+        except database.DatabaseError:
+            raise  # no fault of the trial: once this process has ended, it is run again
         except Exception as raised:  # noqa: BLE001 - one bad trial must not end the sweep
             error = f"{type(raised).__name__}: {raised}"
         except BaseException:
-            # Interrupted: to be tried again, as after a kill.
-            claim.trial.set_user_attr(claims.INTERRUPTED, True)
-            self._tell(claim, TrialState.FAIL)
+            # Interrupted: to be tried again, as after a kill, which it counts for without a mark.
+            with suppress(*database.ERRORS):
+                self._tell(claim, TrialState.FAIL, remarks={claims.INTERRUPTED: True})
             raise
+        remarks = {}
         if error:
-            claim.trial.set_user_attr(claims.ERROR, error)
+            remarks[claims.ERROR] = error
             state, word = TrialState.FAIL, "failed"
         elif report.is_stopped:
             state, word = TrialState.PRUNED, "stopped"
         else:
             state, word = TrialState.COMPLETE, "complete"
-        if not self._tell(claim, state, value):
+        if not self.ask(lambda: self._tell(claim, state, value, remarks), watcher.note):
             # It was silent for so long that another machine has begun it anew.
             word = "taken over"
         seconds = time.monotonic() - start_sec
         return Outcome(claim.slot, claim.attempt, word, values, value, error, seconds)
 
-    def _tell(self, claim: Claim, state: TrialState, value: float | None = None) -> bool:
+    def _tell(
+        self,
+        claim: Claim,
+        state: TrialState,
+        value: float | None = None,
+        remarks: Mapping[str, Any] | None = None,
+    ) -> bool:
         with claims.exclusive(self.url):
             number = claim.trial.number
             (trial,) = (t for t in self.study.get_trials(deepcopy=False) if t.number == number)
             if trial.state != TrialState.RUNNING:
-                return False
+                # Others only ever mark it as failed: any other end is ours, told before the
+                # connection broke.
+                return trial.state == state != TrialState.FAIL
+            for name, text in (remarks or {}).items():
+                claim.trial.set_user_attr(name, text)
             values = value if state == TrialState.COMPLETE else None
             self.study.tell(claim.trial, values, state)
             return True
@@ -247,17 +265,6 @@ class Sweep:
         ended = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         sign = 1 if self.spec.is_maximized else -1
         return any(t.value is not None and sign * t.value >= sign * target for t in ended)
-
-
-def _connect(url: str) -> optuna.storages.RDBStorage:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    is_local = url.startswith("sqlite")
-    engine = {"connect_args": {"timeout": 60}} if is_local else {"pool_pre_ping": True}
-    storage = optuna.storages.RDBStorage(url, engine_kwargs=engine)
-    if is_local:
-        sqlalchemy.event.listen(storage.engine, "connect", _write_ahead)
-        storage.engine.dispose()
-    return storage
 
 
 def _open(spec: SweepSpec, storage: optuna.storages.RDBStorage) -> Study:
@@ -276,14 +283,6 @@ def _open(spec: SweepSpec, storage: optuna.storages.RDBStorage) -> Study:
             f"sweep {spec.name}", "a sweep of other parameters", "the same", fix
         )
     return study
-
-
-def _write_ahead(connection: Any, _: object) -> None:
-    """Lets SQLite write without waiting for the disk each time: a kill loses nothing by it."""
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.close()
 
 
 def _limit(spec: SweepSpec, trials: int | None, points: int) -> int:

@@ -8,11 +8,12 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback, Checkpoint, EMAWeightAveraging
+from torch import nn
 
 from recycle_sorter.ml.artifacts import replace_text
 
@@ -83,6 +84,55 @@ class Average(EMAWeightAveraging):
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Put it there also where nothing was left to train: killed between the end and this."""
         self.on_train_end(trainer, pl_module)
+
+    def averaged(self, pl_module: pl.LightningModule) -> pl.LightningModule:
+        """Return the module with the averaged weights, which is what validation saw."""
+        average = self._average_model
+        return pl_module if average is None else cast("pl.LightningModule", average.module)
+
+
+class BestWeights(Callback):
+    """Keeps the weights of the epoch with the least ``val/loss``, and leaves them in the module.
+
+    Early stopping ends so many epochs after its best one: the last weights are those that it
+    stopped for. They are a part of the checkpoint, so a resumed run still has them. Goes behind
+    ``average`` among the callbacks, which leaves the last average in the module.
+
+    Args:
+        average: Whose weights were validated, if they are averaged.
+
+    Attributes:
+        epoch: The best epoch, from 0; None as long as no loss was a number.
+    """
+
+    def __init__(self, average: Average | None = None) -> None:
+        self._average = average
+        self._loss = math.inf
+        self._weights: dict[str, torch.Tensor] = {}
+        self.epoch: int | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best epoch so far: its number, loss and weights."""
+        return {"epoch": self.epoch, "loss": self._loss, "weights": self._weights}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from the best epoch before the kill."""
+        self.epoch, self._loss = state_dict["epoch"], state_dict["loss"]
+        self._weights = state_dict["weights"]
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Keep what was validated just now if nothing before was as good."""
+        loss = float(trainer.callback_metrics["val/loss"])
+        if loss < self._loss:  # as EarlyStopping compares
+            self.epoch, self._loss = trainer.current_epoch, loss
+            seen = pl_module if self._average is None else self._average.averaged(pl_module)
+            state = cast("nn.Module", seen.model).state_dict()
+            self._weights = {name: value.detach().cpu().clone() for name, value in state.items()}
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Put them into the module, also where nothing was left to train."""
+        if self._weights:
+            cast("nn.Module", pl_module.model).load_state_dict(self._weights)
 
 
 class Stopped(Exception):

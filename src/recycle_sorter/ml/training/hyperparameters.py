@@ -70,7 +70,11 @@ class Hyperparameters:
     class_weights: bool = _set(False, "Weigh rare classes up in the loss (inverse root).")
     repeat_rare: bool = _set(False, "Show rare classes up to half as often as the commonest.")
     ema_decay: float = _set(0.0, "Of the averaged weights; 0: none.", low=0.0, high=0.99999)
-    early_stop: int = _set(0, "Epochs without a better val/loss before it ends; 0: never.", low=0)
+    early_stop: int = _set(
+        0,
+        "Epochs without a better val/loss before it ends, with the best one's weights. 0: never.",
+        low=0,
+    )
     distill_weight: float = _set(0.5, "Share of the teacher in the loss.", low=0.0, high=1.0)
     distill_softness: float = _set(2.0, "Temperature of the soft answers.", low=0.1, high=20.0)
     unlabelled_qty: int = _set(0, "Unlabelled pictures an epoch, others each time; 0: all.", low=0, high=10**7)  # noqa: E501  # fmt: skip

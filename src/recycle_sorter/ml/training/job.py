@@ -9,12 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from recycle_sorter.core.errors import InvalidInputError
-from recycle_sorter.ml.dataset.manifest import make_manifest
+from recycle_sorter.ml.dataset.manifest import digest_of, make_manifest
 from recycle_sorter.ml.dataset.records import Picture, read_dataset
 from recycle_sorter.ml.dataset.splits import Splits, write_split_file
 from recycle_sorter.ml.models.zoo import STARTED_FROM
 from recycle_sorter.ml.training import run_folder
 from recycle_sorter.ml.training.hyperparameters import Hyperparameters
+from recycle_sorter.ml.training.material import (
+    changes,
+    check_held_out,
+    hash_material,
+    list_material,
+    write_manifest,
+)
 from recycle_sorter.vision.preprocessing import PreprocessingSpec
 
 Say = Callable[[str], None]
@@ -88,22 +95,40 @@ def class_counts(job: TrainingJob) -> list[int]:
 def open_folder(job: TrainingJob, *, writes: bool = True) -> None:
     """Write ``config.json``, ``split.csv`` and the manifest; an older folder must be of this job.
 
+    The manifest holds the hashes of all that the training depends on: an older folder's files must
+    be as they were. Folders of older versions know those of the data set only.
+
     Args:
         job: The training.
-        writes: Whether this process is the one that writes.
+        writes: Whether this process is the one that writes, and that looks into the files.
 
     Raises:
-        InvalidInputError: Naming what differs in the older folder.
+        InvalidInputError: Naming what differs in the older folder, or which pictures of ``val`` or
+            ``test`` would be learned from.
     """
-    if (job.out / run_folder.CONFIG_NAME).is_file():
+    goes_on = (job.out / run_folder.CONFIG_NAME).is_file()
+    if goes_on:
         _check_same(job)
-        return
     if not writes:
+        return
+    manifest = make_manifest(job.splits)
+    materials = list_material(job)
+    hashes = hash_material(materials)
+    check_held_out(job.splits, manifest, materials, hashes)
+    path = job.out / run_folder.MANIFEST_NAME
+    if goes_on:
+        changed = changes(path, manifest, hashes)
+        if changed:
+            raise InvalidInputError(
+                "--out", str(job.out), f"the files that it began with ({'; '.join(changed)})",
+                "put them back as they were, or choose another folder",
+            )  # fmt: skip
         return
     job.out.mkdir(parents=True, exist_ok=True)
     write_split_file(job.splits, job.classes, job.out / run_folder.SPLIT_NAME)
-    make_manifest(job.splits).write(job.out / run_folder.MANIFEST_NAME)
-    run_folder.write_config(job.out, _config(job))
+    write_manifest(path, manifest, hashes)
+    digests = {title: digest_of(files) for title, files in hashes.items()}
+    run_folder.write_config(job.out, {**_config(job), "material": digests})
 
 
 def _check_same(job: TrainingJob) -> None:

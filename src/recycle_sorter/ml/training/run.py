@@ -19,7 +19,7 @@ from recycle_sorter.ml.dataset.records import read_unlabelled
 from recycle_sorter.ml.dataset.store import PictureStore
 from recycle_sorter.ml.models.zoo import build_model, set_dropout
 from recycle_sorter.ml.training import run_folder
-from recycle_sorter.ml.training.callbacks import EpochReport, Stopped, read_metrics
+from recycle_sorter.ml.training.callbacks import BestWeights, EpochReport, Stopped, read_metrics
 from recycle_sorter.ml.training.job import (
     Say,
     TrainingJob,
@@ -147,7 +147,7 @@ def train(
     started_sec = time.monotonic()
     spec = spec_of(job.settings)
     batches = make_batches(job, spec, say)
-    val = PictureStore.load(job.splits.val, report=say)
+    val = PictureStore.load(job.splits.val, report=say, spec=spec)
     checkpoint = job.out / run_folder.CHECKPOINT_NAME
     resumes = checkpoint.is_file()
     module = make_module(job, spec, say, is_fresh=not resumes)
@@ -166,7 +166,8 @@ def train(
     except Stopped:
         return job.out
     if trainer.is_global_zero:
-        _finish(job, module.model, started_sec)
+        kept = [one.epoch for one in trainer.callbacks if isinstance(one, BestWeights)]  # type: ignore[attr-defined]
+        _finish(job, module.model, started_sec, kept[0] if kept else None, say)
     return job.out
 
 
@@ -174,10 +175,16 @@ def _silent(line: str) -> None:
     """One process speaks for all."""
 
 
-def _finish(job: TrainingJob, model: nn.Module, started_sec: float) -> None:
+def _finish(
+    job: TrainingJob, model: nn.Module, started_sec: float, kept: int | None, say: Say
+) -> None:
     config = run_folder.read_config(job.out)
     rows = read_metrics(job.out / run_folder.METRICS_NAME)
     config["minutes"] = round(sum(row.get("seconds", 0.0) for row in rows) / 60, 2)
+    # Whose weights these are, as `metrics.jsonl` counts epochs: from 0.
+    config["shipped_epoch"] = rows[-1]["epoch"] if kept is None and rows else kept
+    if kept is not None:
+        say(f"kept the weights of epoch {kept + 1}, the least val/loss of {len(rows)} epochs")
     config["minutes_this_call"] = round((time.monotonic() - started_sec) / 60, 2)
     run_folder.write_config(job.out, config)
     run_folder.write_weights(model, job.out / run_folder.WEIGHTS_NAME)

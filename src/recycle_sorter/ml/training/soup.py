@@ -16,12 +16,12 @@ from typing import Any, Final
 import torch
 
 from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.ml.dataset.manifest import read_manifest
 from recycle_sorter.ml.models.zoo import read_weights
 from recycle_sorter.ml.training import run_folder
 
 # What must be equal for a mean of weights to mean anything.
 _SAME: Final = ("architecture", "classes", "preprocessing", "data")
-_COPIED: Final = (run_folder.SPLIT_NAME, run_folder.MANIFEST_NAME)
 
 
 def make_soup(runs: Sequence[Path], out: Path, command: str = "", start_share: float = 0.0) -> Path:
@@ -53,8 +53,8 @@ def make_soup(runs: Sequence[Path], out: Path, command: str = "", start_share: f
                     f"{other.folder}: {name}", other.config[name], f"{first.config[name]!r}",
                     "average runs of one kind",
                 )  # fmt: skip
-        for name in _COPIED:
-            if (other.folder / name).read_bytes() != (first.folder / name).read_bytes():
+        for name in (run_folder.SPLIT_NAME, run_folder.MANIFEST_NAME):
+            if _pictures(other.folder / name) != _pictures(first.folder / name):
                 raise InvalidInputError(
                     "runs", str(other.folder), f"the {name} of {first.folder}",
                     "average runs that were trained on the same pictures",
@@ -68,11 +68,15 @@ def make_soup(runs: Sequence[Path], out: Path, command: str = "", start_share: f
         mean = _blend(_start(first), mean, start_share)
     first.model.load_state_dict(mean)
     out.mkdir(parents=True)
-    for name in _COPIED:
-        (out / name).write_bytes((first.folder / name).read_bytes())
+    split, manifest = run_folder.SPLIT_NAME, run_folder.MANIFEST_NAME
+    (out / split).write_bytes((first.folder / split).read_bytes())
+    # Of the data set alone: what each run learned from beside it stands in its recipe.
+    read_manifest(first.folder / manifest).write(out / manifest)
     minutes = [run.config["minutes"] for run in loaded]
+    own = ("material", "shipped_epoch")  # true of one run, not of their mean
+    common = {name: value for name, value in first.config.items() if name not in own}
     config: dict[str, Any] = {
-        **first.config,
+        **common,
         "soup_of": [{"run": run.folder.name, **_recipe(run.config)} for run in loaded],
         "start_share": start_share,
         "command": command,
@@ -82,6 +86,13 @@ def make_soup(runs: Sequence[Path], out: Path, command: str = "", start_share: f
     run_folder.write_config(out, config)
     run_folder.write_weights(first.model, out / run_folder.WEIGHTS_NAME)
     return out
+
+
+def _pictures(path: Path) -> object:
+    """What a run's file says of the data set."""
+    if path.name == run_folder.MANIFEST_NAME:
+        return read_manifest(path).parts
+    return path.read_bytes()
 
 
 def _start(run: run_folder.TrainedRun) -> dict[str, torch.Tensor]:
@@ -108,4 +119,5 @@ def _blend(
 
 
 def _recipe(config: dict[str, Any]) -> dict[str, Any]:
-    return {name: config.get(name) for name in ("command", "commit", "hyperparameters", "minutes")}
+    names = ("command", "commit", "hyperparameters", "material", "minutes")
+    return {name: config.get(name) for name in names}

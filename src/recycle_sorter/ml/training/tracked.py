@@ -23,6 +23,7 @@ from recycle_sorter.ml.training import run_folder
 from recycle_sorter.ml.training.callbacks import read_metrics
 from recycle_sorter.ml.training.hyperparameters import Hyperparameters
 from recycle_sorter.ml.training.job import open_folder
+from recycle_sorter.ml.training.material import list_material
 from recycle_sorter.ml.training.run import Say, TrainingJob, train
 from recycle_sorter.ml.training.trainer import is_first_process
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from recycle_sorter.ml.dataset.records import Picture
 
 EVALUATION_NAME: Final = "evaluation"
-_TEST_JOB_NAME: Final = "test"
+TEST_JOB_NAME: Final = "test"
 
 
 def run_jobs(job: TrainingJob, say: Say = print, *, mode: Mode = "auto", bar: bool = False) -> None:
@@ -52,8 +53,9 @@ def run_jobs(job: TrainingJob, say: Say = print, *, mode: Mode = "auto", bar: bo
         mode=mode, report=say,
     )  # fmt: skip
     with tracker:
-        raw, about = data_artifacts(tracker, job)
-        tracker.use_artifact(raw)
+        used, about = data_artifacts(tracker, job)
+        for one in used:
+            tracker.use_artifact(one)
 
         def report(epoch: int, figures: Mapping[str, float]) -> bool:
             tracker.log(figures, epoch)
@@ -77,19 +79,39 @@ def run_jobs(job: TrainingJob, say: Say = print, *, mode: Mode = "auto", bar: bo
         if rows:
             best = max(rows, key=lambda row: row["val/accuracy"])
             last = {f"last/{key}": value for key, value in rows[-1].items() if key != "epoch"}
-            tracker.summary({**last, "best/val/accuracy": best["val/accuracy"]})
+            shipped = {
+                f"shipped/{key}": value
+                for key, value in _shipped_row(job.out, rows).items()
+                if key == "epoch" or key.startswith("val/")
+            }
+            tracker.summary({**last, "best/val/accuracy": best["val/accuracy"], **shipped})
     test(job, model, [split], say, mode=mode)
 
 
-def data_artifacts(tracker: Tracker, job: TrainingJob) -> tuple[ArtifactRef, dict[str, Any]]:
-    """Describe the data by checksums only: nobody uploads gigabytes by accident."""
+def _shipped_row(folder: Path, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The figures of the epoch whose weights a run holds; older runs hold the last one's."""
+    epoch = run_folder.read_config(folder).get("shipped_epoch")
+    return next((row for row in rows if row["epoch"] == epoch), rows[-1])
+
+
+def data_artifacts(tracker: Tracker, job: TrainingJob) -> tuple[list[ArtifactRef], dict[str, Any]]:
+    """Describe all that is learned from by checksums: nobody uploads gigabytes by accident.
+
+    Returns:
+        The data set, then what there is beside it (pictures, start, teacher); and the split.
+    """
     pictures = [*job.splits.train, *job.splits.val, *job.splits.test]
     files = sorted(picture.path for picture in pictures)
-    raw = tracker.describe_artifact(
-        job.data.resolve().stem, "raw_data", files, {"pictures": len(files)}
-    )
+    refs = [
+        tracker.describe_artifact(
+            job.data.resolve().stem, "raw_data", files, {"pictures": len(files)}
+        )
+    ]
+    for one in list_material(job):
+        about = {"option": one.option, "files": len(one.members)}
+        refs.append(tracker.describe_artifact(one.artifact, one.type, one.members, about))
     counts = {part: len(getattr(job.splits, part)) for part in ("train", "val", "test")}
-    return raw, {**counts, "by": job.splits.by, "seed": job.splits.seed}
+    return refs, {**counts, "by": job.splits.by, "seed": job.splits.seed}
 
 
 def test(
@@ -102,7 +124,7 @@ def test(
     explain = make_explainer(run.model, gradcam_layer(run.model), run.spec)
     files = write_evaluation(folder, result, explain=explain)
     with open_tracker(
-        job.out / _TEST_JOB_NAME, job_name=f"{job.out.name}_test", job_type="test",
+        job.out / TEST_JOB_NAME, job_name=f"{job.out.name}_test", job_type="test",
         config=asdict(job.settings), mode=mode, report=say,
     ) as tracker:  # fmt: skip
         tracker.use_artifact(model)
@@ -140,7 +162,7 @@ def evaluate_run(
     """
     run = run_folder.load_run(folder)
     network = torch_network(run.model)
-    store = PictureStore.load(val)
+    store = PictureStore.load(val, spec=run.spec)
     answers = predict(network, store, run.classes, run.spec)
     temperature = fit_temperature(answers.logits, answers.labels)
     part = "test" if held_out else "val"
@@ -181,13 +203,13 @@ def make_trial(job: TrainingJob, metric: str, say: Say, *, mode: Mode = "auto") 
         settings = Hyperparameters.from_mapping({**asdict(job.settings), **hyperparameters})
         # One process a trial: Lightning would start the sweep itself again for each of several.
         own = replace(job, out=told.folder, settings=settings, devices="1", num_nodes=1)
-        values: list[float] = []
+        values: dict[int, float] = {}
 
         def report(epoch: int, figures: Mapping[str, float]) -> bool:
             if metric not in figures:
                 names = ", ".join(sorted(figures))
                 raise InvalidInputError("metric.name", metric, f"one of {names}")
-            values.append(figures[metric])
+            values[epoch] = figures[metric]
             tracker.log(figures, epoch)
             return bool(told(epoch, figures[metric]))
 
@@ -196,7 +218,7 @@ def make_trial(job: TrainingJob, metric: str, say: Say, *, mode: Mode = "auto") 
             config=asdict(settings), mode=mode, group=own.out.parent.name, report=say,
         ) as tracker:  # fmt: skip
             train(own, say, report)
-        former = [row[metric] for row in read_metrics(own.out / run_folder.METRICS_NAME)]
-        return float((values or former)[-1])
+        row = _shipped_row(own.out, read_metrics(own.out / run_folder.METRICS_NAME))
+        return float(values.get(row["epoch"], row[metric]))
 
     return trial

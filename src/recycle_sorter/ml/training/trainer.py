@@ -17,6 +17,7 @@ from recycle_sorter.ml.training import run_folder
 from recycle_sorter.ml.training.callbacks import (
     AtomicCheckpoint,
     Average,
+    BestWeights,
     EpochRecord,
     EpochReport,
     StopAfter,
@@ -52,10 +53,12 @@ def make_trainer(
     """Return Lightning's trainer with our callbacks, or without record where none is wanted."""
     settings = job.settings
     callbacks: list[Callback] = []
-    if settings.ema_decay > 0:
-        callbacks.append(Average(decay=settings.ema_decay))
+    average = Average(decay=settings.ema_decay) if settings.ema_decay > 0 else None
+    if average is not None:
+        callbacks.append(average)
     if settings.early_stop > 0:
         callbacks.append(EarlyStopping("val/loss", patience=settings.early_stop))
+        callbacks.append(BestWeights(average))
     if report is not None:
         checkpoint = job.out / run_folder.CHECKPOINT_NAME
         callbacks.append(EpochRecord(job.out / run_folder.METRICS_NAME, report, say))

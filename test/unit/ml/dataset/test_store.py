@@ -71,6 +71,26 @@ def test_a_store_at_the_networks_size_is_what_the_node_sees(tmp_path: Path) -> N
     np.testing.assert_array_equal(preprocess_batch(store.images, spec), preprocess(image, spec))
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        PreprocessingSpec(24, 20),
+        PreprocessingSpec(24, 20, resize="letterbox"),
+        PreprocessingSpec(20, 20, resize="center_crop", resize_shorter_px=26),
+    ],
+    ids=lambda spec: spec.resize,
+)
+def test_whatever_the_resizing_a_store_gives_the_networks_input(
+    tmp_path: Path, spec: PreprocessingSpec
+) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), scene(1, 61, 83))
+    pictures = [Picture("a.png", tmp_path / "a.png", 0)]
+    kept, whole = (PictureStore.load(pictures, spec=chosen) for chosen in (spec, None))
+    np.testing.assert_array_equal(
+        preprocess_batch(kept.images, spec), preprocess_batch(whole.images, spec)
+    )
+
+
 def test_grey_and_transparent_pictures_become_three_channels(tmp_path: Path) -> None:
     grey = write(tmp_path / "grey.png", np.full((20, 30), 77, np.uint8))
     clear = write(tmp_path / "clear.png", np.full((20, 30, 4), 77, np.uint8))
