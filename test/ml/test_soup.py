@@ -32,6 +32,7 @@ def write_run(folder: Path, seed: int, **changes: Any) -> Path:
         "classes": list(CLASSES),
         "preprocessing": PreprocessingSpec(width_px=32, height_px=32).to_dict(),
         "data": "photos",
+        "split": {"by": "picture", "seed": 0},
         "command": f"train {seed}",
         "commit": "",
         "hyperparameters": {"seed": seed},

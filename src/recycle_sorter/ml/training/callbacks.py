@@ -163,6 +163,6 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         for line in path.read_text(encoding="utf-8").splitlines():
             try:
                 rows.append(json.loads(line))
-            except json.JSONDecodeError:  # noqa: PERF203
+            except (ValueError, RecursionError):  # noqa: PERF203
                 continue
     return rows

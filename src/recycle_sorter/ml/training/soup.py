@@ -70,14 +70,14 @@ def make_soup(runs: Sequence[Path], out: Path, command: str = "", start_share: f
     out.mkdir(parents=True)
     for name in _COPIED:
         (out / name).write_bytes((first.folder / name).read_bytes())
-    minutes = [run.config["minutes"] for run in loaded]
+    minutes: list[Any] = [run.config.get("minutes") for run in loaded]
     config: dict[str, Any] = {
         **first.config,
         "soup_of": [{"run": run.folder.name, **_recipe(run.config)} for run in loaded],
         "start_share": start_share,
         "command": command,
         "commit": run_folder.commit(),
-        "minutes": None if None in minutes else round(sum(minutes), 2),
+        "minutes": None if None in minutes else round(sum(map(float, minutes)), 2),
     }
     run_folder.write_config(out, config)
     run_folder.write_weights(first.model, out / run_folder.WEIGHTS_NAME)
