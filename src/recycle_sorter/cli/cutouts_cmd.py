@@ -51,6 +51,8 @@ def cutouts(
     from the board; otherwise colour does, and pictures in which it does so badly are left out. No
     picture tells how long an item is: each gets a length that is plausible for its material.
     """
+    from recycle_sorter.credit_file import copy_licences, write_credits
+    from recycle_sorter.ml.provenance import made_from
     from recycle_sorter.sources.pictures import find_pictures
     from recycle_sorter.twin.cutouts import Refusal, write_library
 
@@ -78,6 +80,8 @@ def cutouts(
     if not made:
         raise SourceError(f"no item could be cut out of the {len(found)} pictures in {pictures}")
     size_mb = write_library(out, made) / 1e6
+    write_credits(out, [made_from(pictures, "cut-outs of")])
+    copy_licences(pictures, out)
     listed = ", ".join(f"{name} {by_material[name]}" for name in sorted(by_material))
     typer.echo(f"{out}: {len(made)} cut-outs ({listed}), {size_mb:.2f} MB")
 

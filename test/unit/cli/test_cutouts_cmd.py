@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from recycle_sorter.cli.cutouts_cmd import cutouts
 from recycle_sorter.core.errors import InvalidInputError, SourceError
+from recycle_sorter.credit_file import PictureCredit, read_credits
 from recycle_sorter.twin.library import load_library
 
 TRASHNET = Path(__file__).parents[4] / "shared" / "trashnet" / "images"
@@ -57,6 +58,19 @@ def test_folders_become_a_library(tmp_path: Path) -> None:
         assert data == (tmp_path / "again" / name).read_bytes()
         is_index = name.suffix == ".csv"
         assert (data == (tmp_path / "other" / name).read_bytes()) is not is_index
+
+
+def test_a_library_says_whose_pictures_it_was_made_of(tmp_path: Path) -> None:
+    write(tmp_path / "in", "glass", 1)
+    (tmp_path / "in" / "LICENSE").write_text("mine\n", encoding="utf-8")
+    call(tmp_path / "in", "--out", tmp_path / "out")
+    whose = PictureCredit("cut-outs of in", "as in LICENSE", "LICENSE of in")
+    assert read_credits(tmp_path / "out") == (whose,)
+    assert (tmp_path / "out" / "LICENSE").read_text(encoding="utf-8") == "mine\n"
+    (tmp_path / "in" / "LICENSE").unlink()
+    (tmp_path / "in" / "truth.csv").write_text("file,material\n", encoding="utf-8")
+    call(tmp_path / "in", "--out", tmp_path / "drawn")
+    assert [one.licence for one in read_credits(tmp_path / "drawn")] == ["Apache-2.0"]
 
 
 def test_transparent_pictures_are_believed(tmp_path: Path) -> None:
