@@ -98,10 +98,14 @@ def _cut(picture: Picture, seed: int) -> Cutout | Refusal:
         pixels = load_picture(picture.path)
     except SourceError as error:
         return Refusal(picture.label, str(error))
-    drawn = _transparency(picture.path)
+    drawn = _drawn(picture.path)
+    if drawn is not None:
+        pixels, mask = drawn
+    else:
+        mask = item_mask(pixels)
     return cut_out(
         pixels,
-        item_mask(pixels) if drawn is None else drawn,
+        mask,
         picture.material,
         picture.label,
         length_of(picture.material, picture.label, seed),
@@ -109,8 +113,11 @@ def _cut(picture: Picture, seed: int) -> Cutout | Refusal:
     )
 
 
-def _transparency(path: Path) -> NDArray[np.uint8] | None:
-    """The picture's alpha; None if it has none, or is opaque all over."""
+def _drawn(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
+    """The picture's colour and alpha; None if it has no alpha, or is opaque all over.
+
+    Both of one decoding, as they lie in the file: colour alone would be turned as EXIF data says.
+    """
     import cv2
     import numpy as np
 
@@ -118,4 +125,6 @@ def _transparency(path: Path) -> NDArray[np.uint8] | None:
     if pixels is None or pixels.ndim != 3 or pixels.shape[2] != 4 or pixels.dtype != np.uint8:
         return None
     alpha = np.array(pixels[..., 3], np.uint8)
-    return None if bool((alpha == 255).all()) else alpha
+    if bool((alpha == 255).all()):
+        return None
+    return np.ascontiguousarray(pixels[..., :3], np.uint8), alpha

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -83,6 +85,32 @@ def test_transparent_pictures_are_believed(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     (found,) = load_library(tmp_path / "out").cutouts
     assert (found.length_px, found.aspect) == pytest.approx((60.0, 0.5))
+
+
+def with_orientation(png: bytes, orientation: int) -> bytes:
+    """A PNG with an EXIF chunk behind its header."""
+    entry = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, orientation, 0, 0)
+    chunk = b"eXIf" + entry
+    chunk = struct.pack(">I", len(entry)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    return png[:33] + chunk + png[33:]
+
+
+def test_colour_and_transparency_of_a_turned_picture_fit(tmp_path: Path) -> None:
+    pixels = np.zeros((100, 160, 4), np.uint8)
+    pixels[..., :3] = (200, 180, 190)
+    pixels[20:80, 30:60] = (30, 60, 200, 255)
+    (tmp_path / "in/paper").mkdir(parents=True)
+    png = with_orientation(cv2.imencode(".png", pixels)[1].tobytes(), 6)
+    (tmp_path / "in/paper/sheet.png").write_bytes(png)
+    turned = cv2.imread(str(tmp_path / "in/paper/sheet.png"), cv2.IMREAD_COLOR)
+    assert turned is not None
+    assert turned.shape == (160, 100, 3)
+    result = call(tmp_path / "in", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    (found,) = load_library(tmp_path / "out").cutouts
+    assert (found.length_px, found.aspect) == pytest.approx((60.0, 0.5))
+    solid = found.pixels[..., 3] > 250
+    assert np.median(found.pixels[solid][:, :3], axis=0) == pytest.approx((30, 60, 200), abs=30)
 
 
 def test_count_is_a_limit_for_each_material(tmp_path: Path) -> None:
