@@ -99,10 +99,11 @@ def _cut(picture: Picture, seed: int) -> Cutout | Refusal:
     except SourceError as error:
         return Refusal(picture.label, str(error))
     drawn = _drawn(picture.path)
-    if drawn is not None:
-        pixels, mask = drawn
-    else:
+    mask: NDArray[np.uint8] | None
+    if drawn is None:
         mask = item_mask(pixels)
+    else:
+        pixels, mask = drawn
     return cut_out(
         pixels,
         mask,

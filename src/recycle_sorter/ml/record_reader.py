@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from recycle_sorter.core.checks import is_finite
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.ml.artifacts import ArtifactRef
 from recycle_sorter.ml.record import EVENTS, FOLDER, read_events
@@ -192,4 +193,6 @@ def _need(event: dict[str, Any], key: str, kind: type) -> Any:
 
 
 def _number(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool) and not is_finite(value):
+        raise ValueError("a number that no float holds")
     return _WORDS.get(value, value) if isinstance(value, str) else value

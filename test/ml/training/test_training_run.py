@@ -350,6 +350,8 @@ def test_an_empty_or_endless_config_is_refused(tmp_path: Path) -> None:
 
 def test_a_line_that_a_kill_cut_short_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
-    path.write_text('{"epoch": 0, "val/loss": 1.5}\n{"epoch": 1, "val', encoding="utf-8")
+    path.write_text(
+        '{"epoch": 0, "val/loss": 1.5}\n[1]\n{"epoch": "x"}\n{"epoch": 1, "val', encoding="utf-8"
+    )
     assert read_metrics(path) == [{"epoch": 0, "val/loss": 1.5}]
     assert read_metrics(tmp_path / "missing.jsonl") == []

@@ -165,6 +165,7 @@ def test_an_event_without_its_values_is_named(tmp_path: Path) -> None:
         {"kind": "summary", "values": []},
         {"kind": "metrics", "step": 1, "values": 3},
         {"kind": "metrics", "step": math.inf, "values": {}},
+        {"kind": "metrics", "step": 1, "values": {"val/loss": 10**400}},
         {"kind": "note", "text": 5},
         {"kind": "table", "name": ["a"], "file": "a.json"},
         {"kind": "log", "name": 1, "type": "model", "digest": "", "manifest": None},

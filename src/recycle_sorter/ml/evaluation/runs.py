@@ -21,6 +21,7 @@ from recycle_sorter.ml.evaluation.predictions import Predictions
 _EXPECTED: Final = f"a folder with evaluation/{FIGURES_NAME} or {FIGURES_NAME}"
 _EVALUATE: Final = "run `recycle-sorter evaluate --report` first"
 _LEAST: Final = 2
+_MAX_PICTURES: Final = 10**9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,7 +132,7 @@ def _check(figures: Mapping[str, Any], file: Path) -> None:
         return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
 
     n = figures.get("n")
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= _MAX_PICTURES:
         raise InvalidInputError(f"{file}: n", n, "a number of pictures", "evaluate again")
     for name in ("accuracy", "ece"):
         if not is_share(figures.get(name)):
