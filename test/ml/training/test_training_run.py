@@ -323,6 +323,12 @@ def test_a_folder_that_is_no_run_says_so(tmp_path: Path) -> None:
         ({"data": None}, "data"),
         ({"split": {"by": "moon", "seed": 0}}, "split"),
         ({"extra": "photos"}, "extra"),
+        ({"extra": ["a" * 300]}, "extra"),
+        ({"data": "a\0b"}, "data"),
+        ({"data": "\ud800"}, "data"),
+        ({"data": "/".join(["a" * 200] * 6)}, "data"),
+        ({"teacher": "a" * 300}, "teacher"),
+        ({"hyperparameters": {"weights": 3}}, "hyperparameters.weights"),
     ],
 )
 def test_a_config_that_lacks_a_field_is_refused_by_name(
@@ -334,7 +340,7 @@ def test_a_config_that_lacks_a_field_is_refused_by_name(
     }  # fmt: skip
     run_folder.write_config(tmp_path, good)
     assert run_folder.read_config(tmp_path) == good
-    run_folder.write_config(tmp_path, {**good, **changes})
+    (tmp_path / "config.json").write_text(json.dumps({**good, **changes}), encoding="utf-8")
     with pytest.raises(InvalidInputError, match=rf"config\.json: {field}: got .*Fix: train again"):
         run_folder.read_config(tmp_path)
 

@@ -38,6 +38,7 @@ _FIELDS: Final[dict[str, tuple[type, str]]] = {
     "split": (dict, "an object with by and seed"),
 }
 _FOLDERS: Final = ("extra", "backgrounds", "unlabelled")
+_MAX_PATH, _MAX_NAME = 1000, 255
 _RESTORE: Final = "train again, or restore the file"
 _LIBRARIES: Final = ("torch", "torchvision", "lightning", "numpy", "opencv-python-headless")
 
@@ -91,14 +92,32 @@ def read_config(folder: Path) -> dict[str, Any]:
             raise InvalidInputError(f"{path}: {name}", config.get(name), expected, _RESTORE)
     for name in _FOLDERS:
         folders = config.get(name, [])
-        if not isinstance(folders, list) or not all(isinstance(one, str) for one in folders):
+        if not isinstance(folders, list) or not all(map(_is_path, folders)):
             raise InvalidInputError(f"{path}: {name}", folders, "a list of folders", _RESTORE)
+    weights = config["hyperparameters"].get("weights", "")
+    for name, value in (
+        ("data", config["data"]),
+        ("teacher", config.get("teacher") or ""),
+        ("hyperparameters.weights", weights),
+    ):
+        if not _is_path(value):
+            raise InvalidInputError(f"{path}: {name}", value, "a path", _RESTORE)
     classes, split = config["classes"], config["split"]
     if not classes or not all(isinstance(one, str) for one in classes):
         raise InvalidInputError(f"{path}: classes", classes, "a list of names", _RESTORE)
     if split.get("by") not in get_args(By) or not isinstance(split.get("seed"), int):
         raise InvalidInputError(f"{path}: split", split, "an object with by and seed", _RESTORE)
     return cast("dict[str, Any]", config)
+
+
+def _is_path(value: object) -> bool:
+    """Whether the system can be asked for it: it fails at a NUL, and at too long names."""
+    if not isinstance(value, str) or "\0" in value or len(value) > _MAX_PATH:
+        return False
+    try:
+        return all(len(os.fsencode(part)) <= _MAX_NAME for part in Path(value).parts)
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can spell
+        return False
 
 
 def load_run(folder: Path) -> TrainedRun:
