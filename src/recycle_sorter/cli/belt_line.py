@@ -66,17 +66,22 @@ def opened_watchers(
             if crops_source is not None:
                 # Also after a run that broke off: what it wrote is somebody's too.
                 how = "crops of what was recorded in" if twin is None else _OF_A_TWIN
-                stack.callback(_credit_crops, crops, crops_source, how)
+                stack.callback(_credit_crops, crops, crops_source, how, _pictures_in(crops))
         yield watchers
         if bag is not None:
             bag.finish()
 
 
-def _credit_crops(crops: Path, source: Path, how: str) -> None:
+def _pictures_in(folder: Path) -> set[Path]:
+    return set(folder.rglob("*.jpg")) if folder.is_dir() else set()
+
+
+def _credit_crops(crops: Path, source: Path, how: str, before: set[Path]) -> None:
+    """Says what new pictures are made of; of a folder that got none, nothing is claimed."""
     from recycle_sorter.credit_file import copy_licences, write_credits
     from recycle_sorter.ml.provenance import made_from
 
-    if crops.is_dir():
+    if _pictures_in(crops) - before:
         write_credits(crops, [made_from(source, how)])
         copy_licences(source, crops)
 

@@ -70,6 +70,16 @@ def test_crops_say_whose_pictures_they_were_made_of(folder: Path, tmp_path: Path
     assert (crops / "LICENSE").read_text(encoding="utf-8") == "CC0"
 
 
+def test_a_folder_that_got_no_crop_gets_no_credit(folder: Path, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    call(
+        "simulate", folder, *SMALL, "--cutouts", str(folder / "cutouts"), "--crops", str(photos),
+        "--crops-every", "100000",
+    )  # fmt: skip
+    assert list(photos.iterdir()) == []
+
+
 def test_a_run_writes_what_was_asked_for(run: Result, folder: Path) -> None:
     assert run.exit_code == 0
     values = json.loads((folder / "run.json").read_text(encoding="utf-8"))
