@@ -20,7 +20,14 @@ from recycle_sorter.paths import share_file
 MAX_BYTES = 1 << 20
 _MERGE_TAG = "tag:yaml.org,2002:merge"
 # PyYAML lets its constructors' own errors out: `2026-99-99`, `!!bool maybe`, `[[[[...` and others.
-_CONSTRUCTOR_ERRORS = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+_CONSTRUCTOR_ERRORS = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 class _StrictLoader(yaml.SafeLoader):

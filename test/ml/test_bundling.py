@@ -202,6 +202,20 @@ def test_what_a_forerunner_was_trained_on_is_told(run: Path, home: Path, tmp_pat
     assert line.startswith("teacher, which this run builds on, was trained on 6 of the 12 pictures")
 
 
+@pytest.mark.parametrize("gone", ["split.csv", "config.json"])
+def test_a_forerunner_that_carries_no_split_is_said_to_be_unknown(
+    run: Path, tmp_path: Path, gone: str
+) -> None:
+    teacher = tmp_path / "teacher"
+    shutil.copytree(run, teacher)
+    (teacher / gone).unlink()
+    change(run, teacher=str(teacher))
+    loaded = load_run(run)
+    (line,) = leaks_of(loaded, splits_of(loaded, None))
+    assert line.startswith("teacher, which this run builds on, carries no split")
+    assert "is not known" in line
+
+
 def test_another_licence_needs_its_text(run: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match=r"the text of CC-BY-4\.0"):
         export_bundle(ExportJob(run, tmp_path / "bundle", licence="CC-BY-4.0"))

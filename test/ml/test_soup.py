@@ -36,6 +36,7 @@ def write_run(folder: Path, seed: int, **changes: Any) -> Path:
         "classes": list(CLASSES),
         "preprocessing": PreprocessingSpec(width_px=32, height_px=32).to_dict(),
         "data": "photos",
+        "split": {"by": "picture", "seed": 0},
         "command": f"train {seed}",
         "commit": "",
         "hyperparameters": {"seed": seed},
@@ -60,6 +61,16 @@ def test_weights_are_the_mean_and_the_recipes_are_kept(tmp_path: Path) -> None:
     assert [part["command"] for part in config["soup_of"]] == ["train 1", "train 2", "train 3"]
     assert config["minutes"] == 4.5
     assert run_folder.load_run(out).classes == CLASSES
+
+
+def test_what_any_run_learned_from_is_kept(tmp_path: Path) -> None:
+    runs = [
+        write_run(tmp_path / "1", 1, extra=["crops", "belts"]),
+        write_run(tmp_path / "2", 2, extra=["chutes", "crops"], unlabelled=["caltech"]),
+    ]
+    config = run_folder.read_config(make_soup(runs, tmp_path / "soup"))
+    assert config["extra"] == ["crops", "belts", "chutes"]
+    assert config["unlabelled"] == ["caltech"]
 
 
 def test_a_share_of_the_start_is_kept(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from recycle_sorter.twin.twin import Twin
     from recycle_sorter.vision.belt_calibration import BeltCalibration
 
+_OF_A_TWIN = "crops of simulated belts with"
+
 
 @contextmanager
 def opened_watchers(
@@ -29,6 +31,7 @@ def opened_watchers(
     overlay: Overlay,
     twin: Twin | None = None,
     crops_every: int = 1,
+    crops_source: Path | None = None,
 ) -> Iterator[list[Watcher]]:
     """Yields those that write what they see of a run; its files are whole afterwards.
 
@@ -41,6 +44,7 @@ def opened_watchers(
         overlay: Draws on its frames.
         twin: Whose belt it is, if it is one's.
         crops_every: Crops of each so manieth frame.
+        crops_source: Folder of what the crops are made of, for their credit.
 
     Raises:
         SorterError: If a name is taken, or cannot be written.
@@ -59,9 +63,27 @@ def opened_watchers(
             watchers.append(Film(stack.enter_context(FilmWriter(video, fps_hz)), overlay))
         if crops is not None:
             watchers.append(CropFolder(crops, twin, crops_every))
+            if crops_source is not None:
+                # Also after a run that broke off: what it wrote is somebody's too.
+                how = "crops of what was recorded in" if twin is None else _OF_A_TWIN
+                stack.callback(_credit_crops, crops, crops_source, how, _pictures_in(crops))
         yield watchers
         if bag is not None:
             bag.finish()
+
+
+def _pictures_in(folder: Path) -> set[Path]:
+    return set(folder.rglob("*.jpg")) if folder.is_dir() else set()
+
+
+def _credit_crops(crops: Path, source: Path, how: str, before: set[Path]) -> None:
+    """Says what new pictures are made of; of a folder that got none, nothing is claimed."""
+    from recycle_sorter.credit_file import copy_licences, write_credits
+    from recycle_sorter.ml.provenance import made_from
+
+    if _pictures_in(crops) - before:
+        write_credits(crops, [made_from(source, how)])
+        copy_licences(source, crops)
 
 
 @contextmanager

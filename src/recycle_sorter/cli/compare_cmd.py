@@ -44,6 +44,8 @@ def compare(
 ) -> None:
     """Put runs side by side and say when a difference is noise.
 
+    Folders without an evaluation (`runs/*` may name some) are left out and told on standard error.
+
     Runs on the same pictures are compared picture by picture (paired bootstrap, McNemar's exact
     test), others by their accuracies alone.
     """
@@ -53,7 +55,7 @@ def compare(
     from recycle_sorter.ml.evaluation.runs import load_runs
     from recycle_sorter.output_files import write_text
 
-    found = comparing.compare(load_runs(runs), against or None)
+    found = comparing.compare(load_runs(runs, _warn), against or None)
     to_stdout = json_file is not None and str(json_file) == "-"
     if to_stdout:
         typer.echo(to_json(found.to_dict()), nl=False)
@@ -106,6 +108,10 @@ def show(comparison: Comparison, console: Console) -> None:
     console.print()
     for difference in comparison.differences:
         console.print(Text(difference.run, "bold").append(f": {difference.reason}", "not bold"))
+
+
+def _warn(line: str) -> None:
+    typer.echo(line, err=True)
 
 
 def csv_rows(comparison: Comparison) -> list[list[str]]:

@@ -51,6 +51,8 @@ def cutouts(
     from the board; otherwise colour does, and pictures in which it does so badly are left out. No
     picture tells how long an item is: each gets a length that is plausible for its material.
     """
+    from recycle_sorter.credit_file import copy_licences, write_credits
+    from recycle_sorter.ml.provenance import made_from
     from recycle_sorter.sources.pictures import find_pictures
     from recycle_sorter.twin.cutouts import Refusal, write_library
 
@@ -78,6 +80,8 @@ def cutouts(
     if not made:
         raise SourceError(f"no item could be cut out of the {len(found)} pictures in {pictures}")
     size_mb = write_library(out, made) / 1e6
+    write_credits(out, [made_from(pictures, "cut-outs of")])
+    copy_licences(pictures, out)
     listed = ", ".join(f"{name} {by_material[name]}" for name in sorted(by_material))
     typer.echo(f"{out}: {len(made)} cut-outs ({listed}), {size_mb:.2f} MB")
 
@@ -94,10 +98,15 @@ def _cut(picture: Picture, seed: int) -> Cutout | Refusal:
         pixels = load_picture(picture.path)
     except SourceError as error:
         return Refusal(picture.label, str(error))
-    drawn = _transparency(picture.path)
+    drawn = _drawn(picture.path)
+    mask: NDArray[np.uint8] | None
+    if drawn is None:
+        mask = item_mask(pixels)
+    else:
+        pixels, mask = drawn
     return cut_out(
         pixels,
-        item_mask(pixels) if drawn is None else drawn,
+        mask,
         picture.material,
         picture.label,
         length_of(picture.material, picture.label, seed),
@@ -105,8 +114,11 @@ def _cut(picture: Picture, seed: int) -> Cutout | Refusal:
     )
 
 
-def _transparency(path: Path) -> NDArray[np.uint8] | None:
-    """The picture's alpha; None if it has none, or is opaque all over."""
+def _drawn(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
+    """The picture's colour and alpha; None if it has no alpha, or is opaque all over.
+
+    Both of one decoding, as they lie in the file: colour alone would be turned as EXIF data says.
+    """
     import cv2
     import numpy as np
 
@@ -114,4 +126,6 @@ def _transparency(path: Path) -> NDArray[np.uint8] | None:
     if pixels is None or pixels.ndim != 3 or pixels.shape[2] != 4 or pixels.dtype != np.uint8:
         return None
     alpha = np.array(pixels[..., 3], np.uint8)
-    return None if bool((alpha == 255).all()) else alpha
+    if bool((alpha == 255).all()):
+        return None
+    return np.ascontiguousarray(pixels[..., :3], np.uint8), alpha

@@ -6,8 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import yaml
-
+from recycle_sorter.config_files import parse_yaml
 from recycle_sorter.core.errors import InvalidInputError
 
 
@@ -27,7 +26,8 @@ def parse_pairs(option: str, pairs: Iterable[str]) -> dict[str, Any]:
         if not name or not equals:
             raise InvalidInputError(option, pair, "NAME=VALUE")
         try:
-            found[name] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise InvalidInputError(f"{option} {name}", text, "a YAML value") from error
+            found[name] = parse_yaml(text, option)
+        except InvalidInputError as error:
+            what = f"a YAML value ({error.value})"
+            raise InvalidInputError(f"{option} {name}", text, what) from error
     return found

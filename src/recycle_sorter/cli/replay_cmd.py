@@ -93,6 +93,7 @@ def replay(
             opened_watchers(
                 record, video, crops, overwrite=overwrite, fps_hz=fps_hz,
                 overlay=Overlay(calibration, the_layout.decision_line_m),
+                crops_source=bag,
             )
         )  # fmt: skip
         perception, name = stack.enter_context(

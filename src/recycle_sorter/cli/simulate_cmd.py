@@ -112,8 +112,8 @@ def simulate(
     from recycle_sorter.belt_run.watchers import Progress, Watchers
     from recycle_sorter.config_files import load_layout
     from recycle_sorter.inference.bundle import ModelBundle
-    from recycle_sorter.paths import shipped_model
-    from recycle_sorter.twin.library import load_library
+    from recycle_sorter.paths import share_file, shipped_model
+    from recycle_sorter.twin.library import SHIPPED, load_library
     from recycle_sorter.twin.scenario_file import load_scenario
     from recycle_sorter.twin.twin import Twin
 
@@ -141,6 +141,7 @@ def simulate(
                 record, video, crops, overwrite=overwrite, fps_hz=the_scenario.camera.fps_hz,
                 overlay=Overlay(calibration, the_layout.decision_line_m), twin=twin,
                 crops_every=crops_every,
+                crops_source=cutouts or share_file(SHIPPED),
             )
         )  # fmt: skip
         perception, name = stack.enter_context(

@@ -3,9 +3,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 
 from recycle_sorter.core.errors import InvalidInputError
+
+
+def is_finite(value: object) -> bool:
+    """Whether it is a number that a float holds: no bool, NaN, infinity or endless integer."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    # `math.isfinite` turns integers into floats first, which fails for those of 400 digits.
+    return abs(value) <= sys.float_info.max
 
 
 def number(field: str, value: object, low: float, high: float) -> float:

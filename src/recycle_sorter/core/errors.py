@@ -5,8 +5,20 @@ from __future__ import annotations
 
 import reprlib
 
+
 # Values come from outside: a YAML file of a few lines can describe gigabytes (aliases of aliases).
-_SHORT = reprlib.Repr()
+class _Short(reprlib.Repr):
+    """Cuts values short."""
+
+    def repr_int(self, x: int, level: int) -> str:
+        # Python refuses to write out thousands of digits; YAML reads them from hexadecimal.
+        if x.bit_length() > _LONG_BITS:
+            return f"a whole number of {x.bit_length()} bits"
+        return super().repr_int(x, level)
+
+
+_LONG_BITS = 4096
+_SHORT = _Short()
 _SHORT.maxstring = _SHORT.maxother = 100
 _SHORT.maxlevel = 3
 

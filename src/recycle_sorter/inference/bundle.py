@@ -18,7 +18,6 @@ A bundle comes from outside and is data only: nothing in it is unpickled or exec
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -251,7 +250,7 @@ def _temperature(value: object) -> float:
     if (
         isinstance(value, bool)
         or not isinstance(value, (int, float))
-        or not math.isfinite(value)
+        # NaN, infinity and integers that no float holds fail the comparison.
         or not 0.0 < value <= _MAX_TEMPERATURE
     ):
         raise InvalidInputError(

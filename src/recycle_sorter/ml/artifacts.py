@@ -180,7 +180,7 @@ def read_manifest(path: Path) -> Manifest:
             entries,
             dict(content["metadata"]),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, OverflowError, RecursionError, ValueError, KeyError, TypeError) as error:
         raise InvalidInputError(str(path), str(error), "an artifact's manifest") from error
     if not _DIGEST.fullmatch(str(manifest.digest)) or manifest.digest != digest_of(entries):
         expected = f"the digest of its files, {digest_of(entries)}"

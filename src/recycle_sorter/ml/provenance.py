@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from recycle_sorter.credit_file import PictureCredit, licence_files, read_credits
+
 _DISCLAIMER: Final = """\
 THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS "AS IS" AND ANY EXPRESS OR
 IMPLIED WARRANTIES, INCLUDING, BUT NOT LIMITED TO, THE IMPLIED WARRANTIES OF MERCHANTABILITY AND
@@ -35,6 +37,7 @@ _CLAUSE_3: Final = """\
    or promote products derived from this software without specific prior written permission.
 """
 _BSD_3: Final = _BSD_2.replace(_DISCLAIMER, f"{_CLAUSE_3}\n{_DISCLAIMER}")
+_NOT_STATED: Final = "not stated"
 _MAX_DEPTH: Final = 8  # of runs that started from one another's weights
 
 
@@ -116,7 +119,10 @@ def start_of(config: Mapping[str, Any], _depth: int = 0) -> Origin:
     Args:
         config: The run's ``config.json``.
     """
-    weights, architecture = str(config["hyperparameters"]["weights"]), str(config["architecture"])
+    settings, architecture = config["hyperparameters"], str(config.get("architecture"))
+    weights = str(settings.get("weights") or "")
+    if not weights:
+        return Origin("weights that are not recorded", is_known=False)
     if weights == "none":
         return Origin("random weights")
     if weights in ("packaged", "imagenet"):
@@ -145,14 +151,28 @@ def teacher_of(config: Mapping[str, Any]) -> str:
 
 def forerunners_of(config: Mapping[str, Any]) -> list[Path]:
     """Returns the folders of the run or bundle that a run started from, and of its teacher."""
-    named = [str(config["hyperparameters"]["weights"]), str(config.get("teacher") or "")]
+    named = [str(config["hyperparameters"].get("weights") or ""), str(config.get("teacher") or "")]
     paths = [Path(name) for name in named if name not in ("", "none", "packaged", "imagenet")]
     return [path if path.is_dir() else path.parent for path in paths]
 
 
 def data_credit(folder: Path) -> Credit:
-    """Returns whose pictures a folder or table holds, as far as its name or content tells."""
+    """Returns whose pictures a folder or table holds, as far as its name or content tells.
+
+    A credit file comes first, then what is known of a data set or the renderer's table, then a
+    licence file.
+    """
     resolved = folder.resolve()
+    places = [resolved.parent if resolved.is_file() else resolved]
+    if places[0].name == "images":
+        places.append(places[0].parent)
+    for place in places:
+        if told := read_credits(place):
+            return Credit(
+                "; ".join(dict.fromkeys(one.what for one in told)),
+                " AND ".join(dict.fromkeys(one.licence for one in told)),
+                "; ".join(dict.fromkeys(one.whose for one in told)),
+            )
     parts = {part.lower() for part in (*folder.parts, resolved.name)}
     for name, credit in _DATA.items():
         if name in parts:
@@ -160,7 +180,25 @@ def data_credit(folder: Path) -> Credit:
     # The renderer's table of what it drew, beside the pictures or one folder up.
     if any((place / "truth.csv").is_file() for place in (resolved, resolved.parent)):
         return RENDERINGS
-    return Credit(resolved.name, "not stated", "ask whoever collected them")
+    for place in places:
+        if files := licence_files(place):
+            names = ", ".join(path.name for path in files)
+            return Credit(resolved.name, f"as in {names}", f"{names} of {place.name}")
+    return Credit(resolved.name, _NOT_STATED, "ask whoever collected them")
+
+
+def made_from(source: Path, how: str) -> PictureCredit:
+    """Returns the credit of pictures that were made out of others'.
+
+    Args:
+        source: Folder of the others.
+        how: Goes before what they are, e.g. ``"cut-outs of"``.
+    """
+    credit = data_credit(source)
+    licence = credit.licence
+    if licence == _NOT_STATED:
+        licence = f"{_NOT_STATED} by {source.resolve().name}"
+    return PictureCredit(f"{how} {credit.what}", licence, credit.whose)
 
 
 def licence_of(own: str, credits: Iterable[Credit]) -> str:  # noqa: A002 - what they are
@@ -183,7 +221,7 @@ def notice_text(credits: Iterable[Credit]) -> str:  # noqa: A002 - what they are
 def _origin_beside(folder: Path, depth: int) -> Origin | None:
     """What the run or bundle in a folder started from; None if it is neither."""
     config = _read(folder / "config.json")
-    if config is not None and "hyperparameters" in config and depth < _MAX_DEPTH:
+    if config and isinstance(config.get("hyperparameters"), dict) and depth < _MAX_DEPTH:
         return start_of(config, depth + 1)
     bundle = _read(folder / "bundle.json")
     if bundle is None or not bundle.get("started_from"):
@@ -197,6 +235,6 @@ def _origin_beside(folder: Path, depth: int) -> Origin | None:
 def _read(path: Path) -> dict[str, Any] | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None

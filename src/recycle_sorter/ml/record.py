@@ -81,12 +81,18 @@ class Record:
                 "choose another output folder",
             )
         self.is_resumed = former is not None
-        self.run_id = run_id or (str(former["run_id"]) if former else new_run_id())
+        self.run_id = run_id or str((former or {}).get("run_id") or new_run_id())
         self._summary: dict[str, Any] = {}
         if former is not None:
             for event in read_events(self._events):
                 if event["kind"] == "summary":
-                    self._summary.update(event["values"])
+                    values = event.get("values")
+                    if not isinstance(values, dict):
+                        raise InvalidInputError(
+                            f"{self._events}: summary", values, "an object of figures",
+                            "choose another output folder",
+                        )  # fmt: skip
+                    self._summary.update(values)
         told = plain(config)
         self._write(
             "start",
@@ -221,7 +227,7 @@ def read_events(path: Path) -> list[dict[str, Any]]:
         try:
             event = json.loads(line)
             known = isinstance(event, dict) and isinstance(event.get("kind"), str)
-        except ValueError:
+        except (ValueError, RecursionError):
             known = False
         if not known:
             found = line[:40].decode("utf-8", "replace")

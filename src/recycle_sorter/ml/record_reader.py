@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from recycle_sorter.core.checks import is_finite
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.ml.artifacts import ArtifactRef
 from recycle_sorter.ml.record import EVENTS, FOLDER, read_events
@@ -66,12 +67,16 @@ class JobRecord:
         """Returns the columns and rows of a table.
 
         Raises:
-            InvalidInputError: If there is no such table.
+            InvalidInputError: If there is no such table, or it is damaged.
         """
         if name not in self.tables:
             raise InvalidInputError("table", name, f"one of {', '.join(self.tables) or 'none'}")
-        content = json.loads(self.tables[name].read_text(encoding="utf-8"))
-        return content["columns"], content["rows"]
+        path = self.tables[name]
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            return content["columns"], content["rows"]
+        except (OSError, KeyError, RecursionError, TypeError, ValueError) as error:
+            raise InvalidInputError(str(path), str(error), "columns and rows in JSON") from error
 
 
 def read_record(folder: Path) -> JobRecord:
@@ -93,7 +98,7 @@ def read_record(folder: Path) -> JobRecord:
                 _add_metrics(steps, event, is_fresh)
             else:
                 _add(record, event)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, OverflowError, TypeError, ValueError) as error:
             name = f"{place / EVENTS}: event {number}"
             raise InvalidInputError(name, str(error), f"a whole {event['kind']} event") from error
         is_fresh = event["kind"] == "start" or (is_fresh and event["kind"] != "metrics")
@@ -137,40 +142,57 @@ def _add_metrics(steps: dict[int, dict[str, Any]], event: dict[str, Any], is_fre
         for stale in [known for known in steps if known >= step]:
             del steps[stale]
     row = steps.setdefault(step, {"step": step})
-    row.update({name: _number(value) for name, value in event["values"].items()})
+    row.update({name: _number(value) for name, value in _need(event, "values", dict).items()})
 
 
 def _add(record: JobRecord, event: dict[str, Any]) -> None:
     kind = event["kind"]
     if kind == "start":
-        record.run_id, record.job_name = event["run_id"], event["job_name"]
-        record.job_type, record.project = event["job_type"], event["project"]
-        record.group, record.config = event["group"], event["config"]
+        record.run_id, record.job_name = _text(event, "run_id"), _text(event, "job_name")
+        record.job_type, record.project = _text(event, "job_type"), _text(event, "project")
+        record.group = None if event["group"] is None else _text(event, "group")
+        record.config = _need(event, "config", dict)
         record.state = "running"
         if not record.starts:
             record.started_unix_sec = float(event["time"])
         record.starts += 1
     elif kind == "summary":
-        record.summary.update({name: _number(value) for name, value in event["values"].items()})
+        values = _need(event, "values", dict)
+        record.summary.update({name: _number(value) for name, value in values.items()})
     elif kind in ("use", "log"):
         manifest = event["manifest"]
         path = None if manifest is None else Path(os.path.normpath(record.folder / manifest))
-        ref = ArtifactRef(event["name"], event["type"], event["digest"], path)
+        name, kind_of, digest = (_text(event, key) for key in ("name", "type", "digest"))
+        ref = ArtifactRef(name, kind_of, digest, path)
         refs = record.used if kind == "use" else record.logged
         if ref in refs:
             refs.remove(ref)
         refs.append(ref)
     elif kind == "table":
-        record.tables[event["name"]] = record.folder / event["file"]
+        record.tables[_text(event, "name")] = record.folder / _text(event, "file")
     elif kind == "image":
-        record.images[event["name"]] = record.folder / event["file"]
+        record.images[_text(event, "name")] = record.folder / _text(event, "file")
     elif kind == "confusion":
-        record.confusion[event["name"]] = (event["classes"], event["matrix"])
+        told = (_need(event, "classes", list), _need(event, "matrix", list))
+        record.confusion[_text(event, "name")] = told
     elif kind == "note":
-        record.notes.append(event["text"])
+        record.notes.append(_text(event, "text"))
     elif kind == "finish":
-        record.state = event["state"]
+        record.state = _text(event, "state")
+
+
+def _text(event: dict[str, Any], key: str) -> str:
+    return str(_need(event, key, str))
+
+
+def _need(event: dict[str, Any], key: str, kind: type) -> Any:
+    """What stands under a key; the errors become ``InvalidInputError`` in `read_record`."""
+    if not isinstance(event[key], kind):
+        raise TypeError(f"{key} is a {type(event[key]).__name__}, no {kind.__name__}")
+    return event[key]
 
 
 def _number(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool) and not is_finite(value):
+        raise ValueError("a number that no float holds")
     return _WORDS.get(value, value) if isinstance(value, str) else value

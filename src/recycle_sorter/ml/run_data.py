@@ -112,15 +112,23 @@ def sources_of(run: TrainedRun, splits: Splits, measured: Sequence[Path]) -> lis
 
 
 def leaks_of(run: TrainedRun, splits: Splits) -> list[str]:
-    """Returns a sentence for each forerunner that was trained on what is measured here.
+    """Returns a sentence for each forerunner that was or may be trained on what is measured.
 
-    What a run started from, or its teacher, may have split the same data another way.
+    What a run started from, or its teacher, may have split the same data another way; one that
+    carries no split (a bundle, a file of weights) tells nothing.
     """
     measured = {picture.name for picture in (*splits.val, *splits.test)}
     found = []
     for folder in forerunners_of(run.config):
         table = folder / SPLIT_NAME
-        if not table.is_file() or read_config(folder).get("data") != run.config["data"]:
+        data = _data_of(folder) if table.is_file() else None
+        if data is None:
+            found.append(
+                f"{folder.name}, which this run builds on, carries no split: whether it was "
+                "trained on pictures of val and test is not known; if so, their figures flatter."
+            )
+            continue
+        if data != run.config["data"]:
             continue
         rows = (row for _, row in read_rows(table, COLUMNS))
         known = sum(row["split"] == "train" and row["path"] in measured for row in rows)
@@ -136,6 +144,14 @@ def short_name(folder: Path) -> str:
     """Returns a folder's name, with the folder above it where it says nothing alone."""
     parts = folder.resolve().with_suffix("").parts
     return "/".join(parts[-2:]) if parts[-1] in _VAGUE else parts[-1]
+
+
+def _data_of(folder: Path) -> str | None:
+    """The data set that a run was trained on; None if the folder is none that tells."""
+    try:
+        return str(read_config(folder)["data"])
+    except InvalidInputError:
+        return None
 
 
 def _existing(names: Sequence[Any]) -> list[Path]:

@@ -174,7 +174,7 @@ def _pixels(path: Path) -> NDArray[np.uint8]:
     try:
         with path.open("rb") as stream:
             data = stream.read(_MAX_BYTES + 1)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a NUL in the path is a ValueError
         raise InvalidInputError(str(path), str(error), "a readable picture") from error
     pixels = None
     if 0 < len(data) <= _MAX_BYTES:

@@ -52,8 +52,11 @@ class SpeedSpec:
         for name in ("period_sec", "go_sec", "stop_sec", "ramp_sec", "back_sec"):
             checks.number(f"speed.{name}", getattr(self, name), 0.01, 36_000.0)
         checks.number("speed.back_m_per_sec", self.back_m_per_sec, 0.001, _MAX_SPEED)
-        if self.kind == "points" and not self.points:
-            raise InvalidInputError("speed.points", [], "[time, speed] pairs from time 0")
+        # YAML gives whatever it likes, for any kind.
+        if not isinstance(self.points, (tuple, list)) or (
+            self.kind == "points" and not self.points
+        ):
+            raise InvalidInputError("speed.points", self.points, "[time, speed] pairs from time 0")
         for index, point in enumerate(self.points):
             where = f"speed.points[{index}]"
             checks.numbers(where, point, 2, -_MAX_SPEED, 1e6)

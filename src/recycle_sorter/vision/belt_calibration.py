@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from recycle_sorter.config_files import load_yaml
 from recycle_sorter.core.belt.layout import DIRECTIONS
+from recycle_sorter.core.checks import is_finite
 from recycle_sorter.core.errors import InvalidInputError, SorterError
 
 _MAX_SIDE_PX: Final = 16384
@@ -66,7 +67,7 @@ class BeltCalibration:
         """
         _check_sides(self.width_px, self.height_px)
         error_mm = self.reprojection_error_mm
-        if error_mm is not None and not (_is_number(error_mm) and error_mm >= 0):
+        if error_mm is not None and not (is_finite(error_mm) and error_mm >= 0):
             raise InvalidInputError("reprojection_error_mm", error_mm, "a number >= 0, or nothing")
         if not isinstance(self.made_from, str):
             raise InvalidInputError("made_from", self.made_from, "a text")
@@ -107,7 +108,7 @@ class BeltCalibration:
         Raises:
             InvalidInputError: Naming the argument.
         """
-        if not _is_number(px_per_m) or not 0 < px_per_m <= _MAX_PX_PER_M:
+        if not is_finite(px_per_m) or not 0 < px_per_m <= _MAX_PX_PER_M:
             raise InvalidInputError("px_per_m", px_per_m, f"above 0 to {_MAX_PX_PER_M:g}")
         _check_sides(width_px, height_px)
         step_m = 1.0 / px_per_m
@@ -255,17 +256,13 @@ def _check_sides(width_px: object, height_px: object) -> None:
             raise InvalidInputError(name, value, f"a whole number, 1 to {_MAX_SIDE_PX} pixels")
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
 def _matrix(values: object) -> Points:
     expected = "three rows of three finite numbers"
     if not isinstance(values, (list, tuple)) or len(values) != 3:
         raise InvalidInputError("homography", values, expected)
     for index, row in enumerate(values):
         good = isinstance(row, (list, tuple)) and len(row) == 3
-        if not good or not all(_is_number(value) and abs(value) < 1e12 for value in row):
+        if not good or not all(is_finite(value) and abs(value) < 1e12 for value in row):
             raise InvalidInputError(f"homography[{index}]", row, expected)
     return np.array(values, np.float64)
 

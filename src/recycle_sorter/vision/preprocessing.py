@@ -8,7 +8,6 @@ cannot drift apart.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
@@ -18,6 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from recycle_sorter.core.checks import is_finite
 from recycle_sorter.core.errors import InvalidInputError
 
 ChannelOrder = Literal["bgr", "rgb"]
@@ -49,10 +49,6 @@ def _check_int(field: str, value: object, fix: str) -> None:
 def _check_choice(field: str, value: object, choices: Sequence[str]) -> None:
     if value not in choices:
         raise InvalidInputError(field, value, f"one of {', '.join(choices)}", "choose one of these")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +92,7 @@ class PreprocessingSpec:
         _check_choice("preprocessing.resize", self.resize, RESIZE_MODES)
         _check_choice("preprocessing.interpolation", self.interpolation, tuple(_CV_INTERPOLATION))
         _check_choice("preprocessing.channel_order", self.channel_order, CHANNEL_ORDERS)
-        if not _is_number(self.scale) or self.scale <= 0:
+        if not is_finite(self.scale) or self.scale <= 0:
             raise InvalidInputError(
                 "preprocessing.scale", self.scale, "a number > 0", "use 1/255 for 8 bits"
             )
@@ -104,7 +100,7 @@ class PreprocessingSpec:
             if (
                 not isinstance(values, tuple)
                 or len(values) != 3
-                or not all(_is_number(value) for value in values)
+                or not all(is_finite(value) for value in values)
             ):
                 raise InvalidInputError(
                     f"preprocessing.{name}", values, "three finite numbers", "give one a channel"
@@ -202,7 +198,9 @@ def _check_image(image: npt.NDArray[np.uint8]) -> None:
 
 
 def _pad_value(spec: PreprocessingSpec, order: ChannelOrder) -> tuple[int, ...]:
-    values = [min(255, max(0, round(mean / spec.scale))) for mean in spec.mean]
+    # Floats, and bounded before they are rounded: a tiny scale makes them infinite.
+    levels = [float(mean) / float(spec.scale) for mean in spec.mean]
+    values = [round(min(255.0, max(0.0, level))) for level in levels]
     return tuple(values if order == spec.channel_order else values[::-1])
 
 

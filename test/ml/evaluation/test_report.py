@@ -27,7 +27,7 @@ from recycle_sorter.ml.evaluation.compare import compare
 from recycle_sorter.ml.evaluation.coverage import coverage_curve
 from recycle_sorter.ml.evaluation.evaluate import Evaluation, evaluate_predictions
 from recycle_sorter.ml.evaluation.metrics import measure
-from recycle_sorter.ml.evaluation.predictions import Failure
+from recycle_sorter.ml.evaluation.predictions import Failure, Predictions
 from recycle_sorter.ml.evaluation.report import (
     render_comparison,
     render_report,
@@ -264,6 +264,21 @@ def test_plots_are_written_as_pictures(tmp_path: Path) -> None:
         pixels = cv2.imread(str(path))
         assert pixels is not None
         assert pixels.std() > 5, "something is drawn"
+
+
+def test_names_with_dollars_are_no_mathematics(tmp_path: Path) -> None:
+    made = random_predictions(50)
+    names = (r"$\frac$", r"a$b", r"\$")
+    classes = (*names, *made.classes[len(names) :])
+    made = Predictions(made.names, made.labels, made.logits, classes)
+    history = [{**row, rf"val/accuracy/{names[0]}": 0.5} for row in HISTORY]
+    curve = coverage_curve(made.confidence, made.right)
+    assert plots.save_plots(tmp_path / "plots", measure(made), curve, history)
+    svg = plots.to_svg(plots.draw_confusion(measure(made)), "confusion", "Confusion")
+    for name in names:
+        assert f">{name}<" in svg
+    both = plots.draw_coverage({names[0]: curve, "other": curve})
+    assert f">{names[0]}<" in plots.to_svg(both, "coverage", "Coverage")
 
 
 Browse = Callable[..., str]

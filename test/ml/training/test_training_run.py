@@ -400,8 +400,52 @@ def test_a_folder_that_is_no_run_says_so(tmp_path: Path) -> None:
         run_folder.load_run(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"hyperparameters": None}, "hyperparameters"),
+        ({"architecture": 18}, "architecture"),
+        ({"classes": []}, "classes"),
+        ({"classes": [1, 2]}, "classes"),
+        ({"preprocessing": []}, "preprocessing"),
+        ({"data": None}, "data"),
+        ({"split": {"by": "moon", "seed": 0}}, "split"),
+        ({"extra": "photos"}, "extra"),
+        ({"extra": ["a" * 300]}, "extra"),
+        ({"data": "a\0b"}, "data"),
+        ({"data": "\ud800"}, "data"),
+        ({"data": "/".join(["a" * 200] * 6)}, "data"),
+        ({"teacher": "a" * 300}, "teacher"),
+        ({"hyperparameters": {"weights": 3}}, "hyperparameters.weights"),
+    ],
+)
+def test_a_config_that_lacks_a_field_is_refused_by_name(
+    tmp_path: Path, changes: dict[str, Any], field: str
+) -> None:
+    good = {
+        "hyperparameters": {}, "architecture": "resnet18", "classes": ["glass", "metal"],
+        "preprocessing": {}, "data": "photos", "split": {"by": "picture", "seed": 0},
+    }  # fmt: skip
+    run_folder.write_config(tmp_path, good)
+    assert run_folder.read_config(tmp_path) == good
+    (tmp_path / "config.json").write_text(json.dumps({**good, **changes}), encoding="utf-8")
+    with pytest.raises(InvalidInputError, match=rf"config\.json: {field}: got .*Fix: train again"):
+        run_folder.read_config(tmp_path)
+
+
+def test_an_empty_or_endless_config_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(InvalidInputError, match=r"config\.json: hyperparameters: got None"):
+        run_folder.load_run(tmp_path)
+    (tmp_path / "config.json").write_text("[" * 100_000, encoding="utf-8")
+    with pytest.raises(InvalidInputError, match=r"a run folder with config.json"):
+        run_folder.load_run(tmp_path)
+
+
 def test_a_line_that_a_kill_cut_short_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
-    path.write_text('{"epoch": 0, "val/loss": 1.5}\n{"epoch": 1, "val', encoding="utf-8")
+    path.write_text(
+        '{"epoch": 0, "val/loss": 1.5}\n[1]\n{"epoch": "x"}\n{"epoch": 1, "val', encoding="utf-8"
+    )
     assert read_metrics(path) == [{"epoch": 0, "val/loss": 1.5}]
     assert read_metrics(tmp_path / "missing.jsonl") == []

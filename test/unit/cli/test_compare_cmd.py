@@ -63,6 +63,20 @@ def test_a_pipe_gets_a_table_and_verdicts(runs: list[Path]) -> None:
     assert "\x1b" not in result.output
 
 
+def test_folders_that_are_no_runs_are_left_out(runs: list[Path], tmp_path: Path) -> None:
+    sweeps = tmp_path / "sweeps"
+    (sweeps / "study").mkdir(parents=True)
+    result = call(*runs, sweeps)
+    assert result.exit_code == 0, result.output
+    assert result.stdout == call(*runs).stdout
+    assert result.stderr == f"left out {sweeps}: no evaluation/figures.json in it\n"
+    error = call(runs[0], sweeps).exception
+    assert isinstance(error, InvalidInputError)
+    assert "sweeps" in str(error)
+    assert "expected two or more, each a folder with evaluation/figures.json" in str(error)
+    assert isinstance(call(*runs, tmp_path / "absent").exception, InvalidInputError)
+
+
 def test_against_another_run(runs: list[Path]) -> None:
     shown = json.loads(call(*runs, "--against", "old", "--json", "-").stdout)
     assert shown["reference"] == "old"

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -13,6 +15,7 @@ from typer.testing import CliRunner, Result
 
 from recycle_sorter.cli.cutouts_cmd import cutouts
 from recycle_sorter.core.errors import InvalidInputError, SourceError
+from recycle_sorter.credit_file import PictureCredit, read_credits
 from recycle_sorter.twin.library import load_library
 
 TRASHNET = Path(__file__).parents[4] / "shared" / "trashnet" / "images"
@@ -59,6 +62,19 @@ def test_folders_become_a_library(tmp_path: Path) -> None:
         assert (data == (tmp_path / "other" / name).read_bytes()) is not is_index
 
 
+def test_a_library_says_whose_pictures_it_was_made_of(tmp_path: Path) -> None:
+    write(tmp_path / "in", "glass", 1)
+    (tmp_path / "in" / "LICENSE").write_text("mine\n", encoding="utf-8")
+    call(tmp_path / "in", "--out", tmp_path / "out")
+    whose = PictureCredit("cut-outs of in", "as in LICENSE", "LICENSE of in")
+    assert read_credits(tmp_path / "out") == (whose,)
+    assert (tmp_path / "out" / "LICENSE").read_text(encoding="utf-8") == "mine\n"
+    (tmp_path / "in" / "LICENSE").unlink()
+    (tmp_path / "in" / "truth.csv").write_text("file,material\n", encoding="utf-8")
+    call(tmp_path / "in", "--out", tmp_path / "drawn")
+    assert [one.licence for one in read_credits(tmp_path / "drawn")] == ["Apache-2.0"]
+
+
 def test_transparent_pictures_are_believed(tmp_path: Path) -> None:
     pixels = np.zeros((100, 100, 4), np.uint8)
     pixels[..., :3] = (200, 180, 190)  # as the board: colour would not tell
@@ -69,6 +85,32 @@ def test_transparent_pictures_are_believed(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     (found,) = load_library(tmp_path / "out").cutouts
     assert (found.length_px, found.aspect) == pytest.approx((60.0, 0.5))
+
+
+def with_orientation(png: bytes, orientation: int) -> bytes:
+    """A PNG with an EXIF chunk behind its header."""
+    entry = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, orientation, 0, 0)
+    chunk = b"eXIf" + entry
+    chunk = struct.pack(">I", len(entry)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    return png[:33] + chunk + png[33:]
+
+
+def test_colour_and_transparency_of_a_turned_picture_fit(tmp_path: Path) -> None:
+    pixels = np.zeros((100, 160, 4), np.uint8)
+    pixels[..., :3] = (200, 180, 190)
+    pixels[20:80, 30:60] = (30, 60, 200, 255)
+    (tmp_path / "in/paper").mkdir(parents=True)
+    png = with_orientation(cv2.imencode(".png", pixels)[1].tobytes(), 6)
+    (tmp_path / "in/paper/sheet.png").write_bytes(png)
+    turned = cv2.imread(str(tmp_path / "in/paper/sheet.png"), cv2.IMREAD_COLOR)
+    assert turned is not None
+    assert turned.shape == (160, 100, 3)
+    result = call(tmp_path / "in", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    (found,) = load_library(tmp_path / "out").cutouts
+    assert (found.length_px, found.aspect) == pytest.approx((60.0, 0.5))
+    solid = found.pixels[..., 3] > 250
+    assert np.median(found.pixels[solid][:, :3], axis=0) == pytest.approx((30, 60, 200), abs=30)
 
 
 def test_count_is_a_limit_for_each_material(tmp_path: Path) -> None:

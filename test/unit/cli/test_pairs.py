@@ -15,7 +15,17 @@ def test_values_are_read_as_yaml() -> None:
     assert found == {"a": 2, "b.c": 0.5, "d": [1, 2], "e": None, "f": "x=y"}
 
 
-@pytest.mark.parametrize("pair", ["a", "=1", "", "a=[1"])
+@pytest.mark.parametrize(
+    "pair",
+    [
+        "a", "=1", "", "a=[1",
+        pytest.param("light.gain=2026-99-99", id="no date"),
+        pytest.param(f"a={'[' * 5000}", id="nested"),
+        pytest.param(f"a={'9' * 5000}", id="digits"),
+        pytest.param(f"a={'1:' * 300}1.5", id="sexagesimal"),
+        pytest.param("a={b: 1, b: 2}", id="twice"),
+    ],
+)  # fmt: skip
 def test_what_is_no_pair_is_refused(pair: str) -> None:
     with pytest.raises(InvalidInputError, match="--set"):
         parse_pairs("--set", [pair])

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from typer.testing import CliRunner, Result
 from recycle_sorter.cli.app import app
 from recycle_sorter.cli.belt_output import show
 from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.credit_file import PictureCredit, read_credits, write_credits
 from recycle_sorter.paths import share_file
 
 SMALL = (
@@ -53,6 +55,29 @@ def run(folder: Path) -> Result:
         "--log", str(folder / "run.jsonl"), "--record", str(folder / "bag"),
         "--video", str(folder / "run.mp4"),
     )  # fmt: skip
+
+
+def test_crops_say_whose_pictures_they_were_made_of(folder: Path, tmp_path: Path) -> None:
+    library = tmp_path / "mine"
+    shutil.copytree(folder / "cutouts", library)
+    write_credits(library, [PictureCredit("cut-outs of Ann's", "CC0-1.0", "Ann")])
+    (library / "LICENSE").write_text("CC0", encoding="utf-8")
+    crops = tmp_path / "crops"
+    call("simulate", folder, *SMALL, "--cutouts", str(library), "--crops", str(crops))
+    told = PictureCredit("crops of simulated belts with cut-outs of Ann's", "CC0-1.0", "Ann")
+    assert list(crops.glob("*/*.jpg"))
+    assert read_credits(crops) == (told,)
+    assert (crops / "LICENSE").read_text(encoding="utf-8") == "CC0"
+
+
+def test_a_folder_that_got_no_crop_gets_no_credit(folder: Path, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    call(
+        "simulate", folder, *SMALL, "--cutouts", str(folder / "cutouts"), "--crops", str(photos),
+        "--crops-every", "100000",
+    )  # fmt: skip
+    assert list(photos.iterdir()) == []
 
 
 def test_a_run_writes_what_was_asked_for(run: Result, folder: Path) -> None:

@@ -28,6 +28,16 @@ def test_numbers_within_the_range_are_taken(value: float) -> None:
     assert isinstance(found, float)
 
 
+@pytest.mark.parametrize("value", [0, -3, 1.5, 10**300, -1e300])
+def test_what_a_float_holds_is_finite(value: object) -> None:
+    assert checks.is_finite(value)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, 10**400, -(10**400), True, "1", None])
+def test_what_no_float_holds_is_not_finite(value: object) -> None:
+    assert not checks.is_finite(value)
+
+
 @pytest.mark.parametrize("value", [0.5, 1.0, True, "1", 4, -(10**400)])
 def test_what_is_no_whole_number_within_the_range_is_refused(value: object) -> None:
     with pytest.raises(InvalidInputError, match="whole number from 0 to 3"):

@@ -58,6 +58,12 @@ def test_values_that_expand_without_end_are_cut_before_they_are_written_out() ->
     assert len(str(InvalidInputError("bins", endless, "a bin"))) < 200
 
 
+def test_whole_numbers_that_python_does_not_write_out_are_told_by_their_size() -> None:
+    text = str(InvalidInputError("count", [1 << 40_000], "up to 3"))
+    assert text == "count: got [a whole number of 40001 bits], expected up to 3"
+    assert str(InvalidInputError("count", 10**400, "up to 3")).startswith("count: got 1000")
+
+
 def test_errors_survive_pickling_and_copying() -> None:
     error = InvalidInputError("labels", ["a"], "six labels", "train again")
     for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error)):

@@ -130,6 +130,7 @@ def test_a_changed_network_is_refused(folder: Path) -> None:
         ({"labels": "glass"}, "labels: got"),
         ({"labels": ["glass", "glass"]}, r"labels\[1\]: got 'glass'"),
         ({"labels": ["glass", 3]}, r"labels\[1\]: got 3"),
+        ({"temperature": 10**400}, "temperature: got 1000"),
         ({"temperature": 0}, "temperature: got 0, expected a number > 0"),
         ({"temperature": -1.0}, "temperature: got -1.0"),
         ({"temperature": True}, "temperature: got True"),
@@ -189,7 +190,17 @@ def test_an_unknown_precision_is_refused(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "3", '{"format": NaN}', '{"format": 1, "format": 1}', "[" * 100_000, "\0"],
+    [
+        "",
+        "{",
+        "[]",
+        "3",
+        '{"format": NaN}',
+        '{"format": 1, "format": 1}',
+        "[" * 100_000,
+        "\0",
+        "9" * 5000,
+    ],
 )
 def test_what_is_no_json_object_is_refused(folder: Path, text: str) -> None:
     rewrite(folder, text)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from recycle_sorter.credit_file import PictureCredit, write_credits
 from recycle_sorter.ml.provenance import (
     EFFICIENTNET_LITE,
     OPEN_NSFW,
@@ -17,10 +18,13 @@ from recycle_sorter.ml.provenance import (
     Credit,
     data_credit,
     licence_of,
+    made_from,
     notice_text,
     start_of,
     teacher_of,
 )
+from recycle_sorter.paths import share_file
+from recycle_sorter.twin.library import SHIPPED
 
 
 def config(weights: object, architecture: str = "resnet50_thin", **more: Any) -> dict[str, Any]:
@@ -109,3 +113,48 @@ def test_data_is_credited_by_its_name_or_the_renderers_table(tmp_path: Path) -> 
     (tmp_path / "truth.csv").write_text("file,material\n", encoding="utf-8")
     assert data_credit(tmp_path) == RENDERINGS
     assert data_credit(tmp_path / "other" / "mine").licence == "not stated"
+
+
+def test_a_credit_file_comes_before_everything_else(tmp_path: Path) -> None:
+    folder = tmp_path / "trashnet" / "crops"
+    (folder / "images").mkdir(parents=True)
+    (folder / "truth.csv").write_text("file,material\n", encoding="utf-8")
+    (folder / "table.csv").write_text("path,material\n", encoding="utf-8")
+    write_credits(folder, [PictureCredit("crops of Ann's", "CC0-1.0", "Ann")])
+    for place in (folder, folder / "images", folder / "table.csv"):
+        assert data_credit(place) == Credit("crops of Ann's", "CC0-1.0", "Ann")
+    write_credits(folder, [PictureCredit("crops of Bob's", "MIT", "Bob")])
+    both = Credit("crops of Ann's; crops of Bob's", "CC0-1.0 AND MIT", "Ann; Bob")
+    assert data_credit(folder) == both
+
+
+def test_a_licence_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "LICENSE.txt").write_text("MIT License\n", encoding="utf-8")
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    assert data_credit(photos).licence == "not stated"
+    (photos / "LICENSE.txt").write_text("MIT License\n", encoding="utf-8")
+    assert data_credit(photos) == Credit("photos", "as in LICENSE.txt", "LICENSE.txt of photos")
+
+
+def test_what_is_made_of_pictures_carries_their_credit_on(tmp_path: Path) -> None:
+    told = made_from(Path("../shared/trashnet"), "cut-outs of")
+    assert (told.what, told.licence) == ("cut-outs of TrashNet", "MIT")
+    assert "Gary Thung" in told.whose
+    unknown = made_from(tmp_path / "photos", "cut-outs of")
+    assert (unknown.what, unknown.licence) == ("cut-outs of photos", "not stated by photos")
+    write_credits(tmp_path / "library", [unknown])
+    again = made_from(tmp_path / "library", "crops of simulated belts with")
+    assert again.what == "crops of simulated belts with cut-outs of photos"
+    assert again.licence == "not stated by photos"
+
+
+def test_the_shipped_cutouts_are_renderings() -> None:
+    told = data_credit(share_file(SHIPPED))
+    assert told == Credit("cut-outs of renderings", RENDERINGS.licence, RENDERINGS.whose)
+
+
+def test_a_config_without_weights_has_an_unknown_start(tmp_path: Path) -> None:
+    assert not start_of({"hyperparameters": {}, "architecture": "resnet18"}).is_known
+    weights = write(tmp_path / "run", "config.json", {"hyperparameters": 3})
+    assert not start_of(config(weights)).is_known

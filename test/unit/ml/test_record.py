@@ -159,6 +159,43 @@ def test_an_event_without_its_values_is_named(tmp_path: Path) -> None:
         read_record(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"kind": "summary", "values": []},
+        {"kind": "metrics", "step": 1, "values": 3},
+        {"kind": "metrics", "step": math.inf, "values": {}},
+        {"kind": "metrics", "step": 1, "values": {"val/loss": 10**400}},
+        {"kind": "note", "text": 5},
+        {"kind": "table", "name": ["a"], "file": "a.json"},
+        {"kind": "log", "name": 1, "type": "model", "digest": "", "manifest": None},
+        {"kind": "confusion", "name": "val", "classes": "glass", "matrix": [[1]]},
+    ],
+)
+def test_an_event_of_other_content_is_named(tmp_path: Path, event: dict[str, Any]) -> None:
+    start(tmp_path)
+    with (tmp_path / "record" / EVENTS).open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(event) + "\n")
+    with pytest.raises(InvalidInputError, match=f"event 2: .*a whole {event['kind']} event"):
+        read_record(tmp_path)
+
+
+def test_a_summary_of_other_content_is_named_when_the_job_goes_on(tmp_path: Path) -> None:
+    start(tmp_path)
+    with (tmp_path / "record" / EVENTS).open("a", encoding="utf-8") as stream:
+        stream.write('{"kind": "summary", "values": []}\n')
+    with pytest.raises(InvalidInputError, match="summary: got"):
+        start(tmp_path)
+
+
+def test_a_damaged_table_is_named(tmp_path: Path) -> None:
+    start(tmp_path).table("answers", ["name"], [["glass/1.png"]])
+    record = read_record(tmp_path)
+    record.tables["answers"].write_text("[]", encoding="utf-8")
+    with pytest.raises(InvalidInputError, match=r"answers\.json: .*columns and rows"):
+        record.read_table("answers")
+
+
 def test_another_jobs_record_is_refused(tmp_path: Path) -> None:
     start(tmp_path)
     with pytest.raises(InvalidInputError, match="choose another output folder"):

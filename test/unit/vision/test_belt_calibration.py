@@ -105,6 +105,8 @@ def test_a_file_gives_the_same_calibration(tmp_path: Path) -> None:
         ({"width_px": 0}, "width_px"),
         ({"height_px": 4.5}, "height_px"),
         ({"version": 2}, "version"),
+        ({"homography": [[1, 0, 0], [0, 10**400, 0], [0, 0, 1]]}, "homography[1]"),
+        ({"reprojection_error_mm": 10**400}, "reprojection_error_mm"),
         ({"reprojection_error_mm": -1}, "reprojection_error_mm"),
         ({"made_from": 3}, "made_from"),
         ({"scale": 2}, "scale"),

@@ -15,6 +15,7 @@ from recycle_sorter.vision.preprocessing import (
     PreprocessingSpec,
     preprocess,
     preprocess_batch,
+    resize_image,
 )
 
 SPEC = PreprocessingSpec()
@@ -121,6 +122,8 @@ def test_a_spec_survives_json() -> None:
         ("scale", float("nan")),
         ("mean", [0.5, 0.5]),
         ("mean", "abc"),
+        ("mean", [10**400, 0.5, 0.5]),
+        ("scale", 10**400),
         ("std", [0.2, 0.2, 0.0]),
         ("std", [0.2, 0.2, float("inf")]),
         ("resize_shorter_px", 256),
@@ -129,6 +132,13 @@ def test_a_spec_survives_json() -> None:
 def test_a_bad_field_is_named_with_its_value(field: str, value: object) -> None:
     with pytest.raises(InvalidInputError, match=rf"preprocessing\.{field}: got .*expected .*Fix: "):
         PreprocessingSpec.from_dict({**SPEC.to_dict(), field: value})
+
+
+@pytest.mark.parametrize("mean", [1e10, 10**300])
+def test_padding_is_a_colour_whatever_the_scale(mean: float) -> None:
+    spec = dataclasses.replace(SPEC, resize="letterbox", scale=1e-308, mean=(mean, -mean, 0.0))
+    tall = np.full((4, 2, 3), 9, np.uint8)
+    assert resize_image(tall, spec, order="rgb")[0, 0].tolist() == [255, 0, 0]
 
 
 @pytest.mark.parametrize("shorter", [None, 200, "256"])

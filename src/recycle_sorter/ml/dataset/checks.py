@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.core.errors import InvalidInputError, SourceError
 from recycle_sorter.ml.dataset.reading import Progress, look_at
 from recycle_sorter.ml.dataset.records import Dataset
-from recycle_sorter.sources.pictures import is_cut_jpeg
+from recycle_sorter.sources.pictures import decode_picture
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -214,17 +214,12 @@ def _look(path: Path) -> _Look:
         data = path.read_bytes()
     except OSError as error:
         return _Look(problem=f"cannot be read: {error.strerror}")
-    if not data:
-        return _Look(problem="is empty")
-    if is_cut_jpeg(data):
-        return _Look(problem="is a JPEG that was cut off")
     try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error as error:
-        return _Look(problem=f"cannot be decoded: {error.err or error}")
-    if pixels is None:
-        return _Look(problem="is no picture that OpenCV decodes")
-    return _measure(data, np.asarray(pixels, np.uint8))
+        # What training reads, so that both leave out the same.
+        pixels = decode_picture(data, cv2.IMREAD_COLOR)
+    except SourceError as error:
+        return _Look(problem=str(error))
+    return _measure(data, pixels)
 
 
 def _measure(data: bytes, pixels: NDArray[np.uint8]) -> _Look:

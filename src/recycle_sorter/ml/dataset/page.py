@@ -11,10 +11,12 @@ from typing import Final
 
 import cv2
 
+from recycle_sorter.core.errors import SourceError
 from recycle_sorter.ml.dataset.checks import KINDS, CheckResult
 from recycle_sorter.ml.dataset.duplicates import ObjectGroups
 from recycle_sorter.ml.dataset.reading import look_at
 from recycle_sorter.ml.dataset.records import Dataset
+from recycle_sorter.sources.pictures import load_picture
 
 # Keeps the page under about 20 MB.
 _MAX_PICTURES: Final = 4000
@@ -95,8 +97,9 @@ def _row(
 
 
 def _thumbnail(path: Path) -> str:
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
-    if image is None:
+    try:
+        image = load_picture(path)
+    except SourceError:
         return ""
     width = max(1, round(image.shape[1] * _HEIGHT_PX / image.shape[0]))
     small = cv2.resize(

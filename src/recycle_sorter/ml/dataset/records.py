@@ -79,10 +79,10 @@ def read_dataset(source: Path, classes: Sequence[str] | None = None) -> Dataset:
     """
     if classes is not None and len(set(classes)) < max(1, len(classes)):
         raise InvalidInputError("classes", tuple(classes), "at least one name, none of them twice")
-    if source.is_dir():
+    if is_folder(source):
         root = find_root(source)
         found = _read_folders(root, allow_empty=classes is not None)
-    elif source.is_file() and source.suffix.lower() == ".csv":
+    elif _is_file(source) and source.suffix.lower() == ".csv":
         root, found = _read_table(source)
     else:
         raise InvalidInputError(
@@ -120,7 +120,7 @@ def find_root(folder: Path) -> Path:
     Raises:
         InvalidInputError: If it is no folder.
     """
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise InvalidInputError("data", str(folder), "a folder", "check the path")
     images = folder / "images"
     return images if any(_class_folders(images)) else folder
@@ -132,7 +132,7 @@ def read_unlabelled(root: Path) -> list[Picture]:
     Raises:
         InvalidInputError: If the folder is missing or holds no picture.
     """
-    if not root.is_dir():
+    if not is_folder(root):
         raise InvalidInputError("data", str(root), "a folder of pictures", "check the path")
     found = [Picture(_name(path, root), path, UNLABELLED) for path in _pictures_below(root)]
     if not found:
@@ -209,7 +209,7 @@ def check_name(where: str, name: str) -> str:
 
 def _read_folders(root: Path, *, allow_empty: bool) -> list[tuple[str, Path, str, str]]:
     """Name, path, material and where it was found, of every picture in a class's folder."""
-    loose = [path.name for path in root.iterdir() if path.is_file() and _is_picture(path)]
+    loose = [path.name for path in root.iterdir() if _is_file(path) and _is_picture(path)]
     if loose:
         raise InvalidInputError(
             "data",
@@ -238,7 +238,7 @@ def _read_table(table: Path) -> tuple[Path, list[tuple[str, Path, str, str]]]:
         for where, cells in read_rows(table, _COLUMNS)
     ]
     root = table.parent
-    if rows and (root / "images" / rows[0][1]).is_file():
+    if rows and _is_file(root / "images" / rows[0][1]):
         root = root / "images"
     seen: dict[str, str] = {}
     found = []
@@ -249,7 +249,7 @@ def _read_table(table: Path) -> tuple[Path, list[tuple[str, Path, str, str]]]:
             )
         seen[name] = where
         path = root / name
-        if not _is_picture(path) or not path.is_file():
+        if not _is_picture(path) or not _is_file(path):
             raise InvalidInputError(
                 where, name, f"a picture below {root}", "correct the path or remove the row"
             )
@@ -258,19 +258,34 @@ def _read_table(table: Path) -> tuple[Path, list[tuple[str, Path, str, str]]]:
 
 
 def _class_folders(root: Path) -> Iterator[Path]:
-    if root.is_dir():
+    if is_folder(root):
         yield from sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
 
 
 def _pictures_below(root: Path) -> Iterator[Path]:
     for path in root.rglob("*"):
         hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-        if not hidden and _is_picture(path) and path.is_file():
+        if not hidden and _is_picture(path) and _is_file(path):
             yield path
 
 
 def _is_picture(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is such a folder; a name that the system refuses (too long) is none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _name(path: Path, root: Path) -> str:

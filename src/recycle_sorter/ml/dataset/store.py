@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.core.errors import InvalidInputError, SourceError
 from recycle_sorter.ml.dataset.records import Picture
+from recycle_sorter.sources.pictures import load_picture
 from recycle_sorter.vision.preprocessing import PreprocessingSpec, resize_image
 
 _DECODERS = 2
@@ -27,19 +28,18 @@ def decode(path: Path, shorter_px: int | None = None) -> npt.NDArray[np.uint8] |
         shorter_px: Longest allowed shorter side; None keeps the size.
 
     Returns:
-        ``[H, W, 3]`` uint8 in BGR order, or None if the file is no readable picture.
+        ``[H, W, 3]`` uint8 in BGR order, or None if the file is no readable picture: missing,
+        damaged, cut off or smaller than 16 px, as ``data check`` says.
     """
     try:
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    except cv2.error:  # larger than OpenCV takes
-        return None
-    if image is None:
+        image = load_picture(path)
+    except SourceError:
         return None
     factor = 1.0 if shorter_px is None else shorter_px / min(image.shape[:2])
     if factor < 1.0:
         size = (max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor)))
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(image, dtype=np.uint8)
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return image
 
 
 @dataclass(frozen=True, slots=True)

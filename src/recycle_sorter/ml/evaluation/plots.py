@@ -57,6 +57,11 @@ def missing_extra(package: str) -> InvalidInputError:
     )
 
 
+def plain(text: str) -> str:
+    """Returns a name as matplotlib shows it: unescaped, what is between dollars is mathematics."""
+    return text.replace("$", r"\$")
+
+
 def draw_reliability(bins: Sequence[ReliabilityBin]) -> Figure:
     """Accuracy over confidence, with the number of pictures in each bin below."""
     figure = _figure()
@@ -94,7 +99,7 @@ def draw_coverage(curves: Mapping[str, CoverageCurve]) -> Figure:
     for number, (name, curve) in enumerate(curves.items()):
         colour = _COLOURS[colours[number % len(colours)]]
         shown = curve.coverage >= min(0.05, curve.coverage[-1])
-        axes.plot(curve.coverage[shown], curve.accuracy[shown], color=colour, label=name)
+        axes.plot(curve.coverage[shown], curve.accuracy[shown], color=colour, label=plain(name))
         least = min(least, float(curve.accuracy[shown].min()))
         if len(curves) == 1:
             marks = [curve.at(share)[0] for share in COVERAGES]
@@ -138,7 +143,7 @@ def draw_accuracy(rows: Sequence[Mapping[str, float]]) -> Figure:
     prefix = "val/accuracy/"
     names = sorted({key for row in rows for key in row if key.startswith(prefix)})
     for number, name in enumerate(names[:_MAX_HISTORY_LINES]):
-        _line(axes, rows, name, color=f"C{number}", label=name[len(prefix) :], linewidth=1)
+        _line(axes, rows, name, color=f"C{number}", label=plain(name[len(prefix) :]), linewidth=1)
     _line(axes, rows, "val/accuracy", color=_COLOURS["ink"], label="overall", linewidth=2.2)
     axes.set_ylabel("accuracy on val")
     _dress_history(axes)
@@ -164,8 +169,9 @@ def draw_confusion(figures: Figures, *, normalised: bool = False) -> Figure:
             text = f"{100 * value:.0f} %" if normalised else f"{value:.0f}"
             colour = _COLOURS["paper" if shares[row, column] > 0.55 else "ink"]
             axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=9)
-    axes.set_xticks(range(count), figures.classes, rotation=30, ha="right")
-    axes.set_yticks(range(count), figures.classes)
+    names = [plain(name) for name in figures.classes]
+    axes.set_xticks(range(count), names, rotation=30, ha="right")
+    axes.set_yticks(range(count), names)
     axes.set_xlabel("actual")
     axes.set_ylabel("predicted")
     _dress(axes, grid=False)

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.ml.evaluation.files import (
@@ -17,6 +17,11 @@ from recycle_sorter.ml.evaluation.files import (
 )
 from recycle_sorter.ml.evaluation.metrics import Interval, accuracy_interval
 from recycle_sorter.ml.evaluation.predictions import Predictions
+
+_EXPECTED: Final = f"a folder with evaluation/{FIGURES_NAME} or {FIGURES_NAME}"
+_EVALUATE: Final = "run `recycle-sorter evaluate --report` first"
+_LEAST: Final = 2
+_MAX_PICTURES: Final = 10**9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,18 +71,9 @@ def load_run(path: Path) -> Run:
     Raises:
         InvalidInputError: If there are no figures, or they are not as ``evaluate`` writes them.
     """
-    if path.is_dir():
-        places = [path / "evaluation" / FIGURES_NAME, path / FIGURES_NAME]
-        file = next((place for place in places if place.is_file()), None)
-        if file is None:
-            raise InvalidInputError(
-                "run",
-                str(path),
-                f"a folder with evaluation/{FIGURES_NAME} or {FIGURES_NAME}",
-                "run `recycle-sorter evaluate --report` first",
-            )
-    else:
-        file = path
+    file = _figures_in(path) if path.is_dir() else path
+    if file is None:
+        raise InvalidInputError("run", str(path), _EXPECTED, _EVALUATE)
     figures = read_json(file)
     _check(figures, file)
     table = file.with_name(PREDICTIONS_NAME)
@@ -89,8 +85,26 @@ def load_run(path: Path) -> Run:
     return Run(shown.name if path.is_dir() else shown.stem, figures, predictions)
 
 
-def load_runs(paths: Sequence[Path]) -> list[Run]:
-    """Reads several evaluations; those of one name get their folder's name in front."""
+def load_runs(paths: Sequence[Path], say: Callable[[str], None] | None = None) -> list[Run]:
+    """Reads several evaluations; those of one name get their folder's name in front.
+
+    Args:
+        paths: As for :func:`load_run`.
+        say: Told which folders hold no evaluation and are left out, as ``runs/*`` names some
+            (``runs/sweeps``); None to refuse them.
+
+    Raises:
+        InvalidInputError: As :func:`load_run`, or if less than two are left of several.
+    """
+    if say is not None:
+        others = [path for path in paths if path.is_dir() and _figures_in(path) is None]
+        paths = [path for path in paths if path not in others]
+        if others and len(paths) < _LEAST:
+            shown = ", ".join(map(str, others))
+            expected = f"two or more, each {_EXPECTED}"
+            raise InvalidInputError("runs", f"none in {shown}", expected, _EVALUATE)
+        for path in others:
+            say(f"left out {path}: no evaluation/{FIGURES_NAME} in it")
     runs = [load_run(path) for path in paths]
     names = [run.name for run in runs]
     renamed = [
@@ -106,6 +120,11 @@ def load_runs(paths: Sequence[Path]) -> list[Run]:
     return renamed
 
 
+def _figures_in(folder: Path) -> Path | None:
+    places = [folder / "evaluation" / FIGURES_NAME, folder / FIGURES_NAME]
+    return next((place for place in places if place.is_file()), None)
+
+
 def _check(figures: Mapping[str, Any], file: Path) -> None:
     """Whether the figures that every comparison shows are there and are numbers."""
 
@@ -113,7 +132,7 @@ def _check(figures: Mapping[str, Any], file: Path) -> None:
         return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
 
     n = figures.get("n")
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= _MAX_PICTURES:
         raise InvalidInputError(f"{file}: n", n, "a number of pictures", "evaluate again")
     for name in ("accuracy", "ece"):
         if not is_share(figures.get(name)):

@@ -10,6 +10,7 @@ from itertools import accumulate
 from statistics import NormalDist
 from typing import Any
 
+from recycle_sorter.core.checks import is_finite
 from recycle_sorter.core.errors import InvalidInputError
 
 Scalar = str | int | float | bool | None
@@ -34,6 +35,10 @@ _KEYS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
 # W&B knows these too.
 _AGENT_ONLY = frozenset({"inv_log_uniform", "inv_log_uniform_values", "beta", "q_beta"})
 DISTRIBUTIONS = tuple(_KEYS)
+# e to it, and to six times it (the end of a normal distribution), is a float.
+_MAX_EXPONENT = 100
+_MAX_STEPS = 10**15
+_MAX_GRID = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +125,12 @@ class Parameter:
         if kind == "categorical":
             return tuple(spec["values"])
         if kind == "int_uniform":
+            self._check_count(spec["max"] - spec["min"] + 1)
             return tuple(range(spec["min"], spec["max"] + 1))
         if kind == "q_uniform":
             # As W&B counts: from min in steps of q, max left out.
             steps = max(math.ceil((spec["max"] - spec["min"]) / spec["q"] - 1e-9), 1)
+            self._check_count(steps)
             return tuple(spec["min"] + step * spec["q"] for step in range(steps))
         raise InvalidInputError(
             f"parameters.{self.name}",
@@ -131,6 +138,11 @@ class Parameter:
             "categorical, constant, int_uniform or q_uniform in a grid",
             "list values, or choose method: random or bayes",
         )
+
+    def _check_count(self, count: int) -> None:
+        if count > _MAX_GRID:
+            expected = f"at most {_MAX_GRID} values in a grid"
+            raise InvalidInputError(f"parameters.{self.name}", count, expected, "list values")
 
     def _rounded(self, value: float) -> Scalar:
         """Returns the multiple of q nearest to a value, within the limits where one is."""
@@ -154,7 +166,7 @@ def read_parameter(name: str, raw: Any) -> Parameter:
     """
     where = f"parameters.{name}"
     if not isinstance(raw, Mapping):
-        fix = f"{name}: {{value: {raw!r}}}" if isinstance(raw, (str, int, float)) else ""
+        fix = f"{name}: {{value: {raw!r}}}" if isinstance(raw, str) or is_finite(raw) else ""
         raise InvalidInputError(where, raw, "keys such as values, or min and max", fix)
     if "parameters" in raw:
         raise InvalidInputError(f"{where}.parameters", "nested", "a hyperparameter of ours, flat")
@@ -205,6 +217,12 @@ def _check_spec(where: str, kind: str, spec: Mapping[str, Any]) -> None:
             raise InvalidInputError(f"{where}.max", spec["max"], f"at least min, {spec['min']}")
         if kind.endswith("log_uniform_values") and spec["min"] <= 0:
             raise InvalidInputError(f"{where}.min", spec["min"], "above 0 for a logarithm")
+        if kind.endswith("log_uniform"):
+            _check_exponents(where, spec, ("min", "max"))
+    if kind.endswith("log_normal"):
+        _check_exponents(where, spec, ("mu", "sigma"))
+    if "q" in spec:
+        _check_steps(where, spec)
     if "value" in spec:
         _check_scalar(f"{where}.value", spec["value"])
     if "values" in spec:
@@ -219,14 +237,31 @@ def _check_spec(where: str, kind: str, spec: Mapping[str, Any]) -> None:
     if "probabilities" in spec:
         weights = spec["probabilities"]
         fine = isinstance(weights, list) and len(weights) == len(spec["values"])
-        if not fine or any(not _is_number(w) or w < 0 for w in weights) or sum(weights) <= 0:
+        fine = fine and all(is_finite(weight) and weight >= 0 for weight in weights)
+        if not fine or not is_finite(sum(weights)) or not sum(weights):
             expected = f"{len(spec['values'])} numbers, one for each value"
             raise InvalidInputError(f"{where}.probabilities", weights, expected)
+
+
+def _check_exponents(where: str, spec: Mapping[str, Any], keys: tuple[str, str]) -> None:
+    for key in keys:
+        if abs(spec[key]) > _MAX_EXPONENT:
+            expected = f"an exponent of e, from {-_MAX_EXPONENT} to {_MAX_EXPONENT}"
+            fix = "limits that are values themselves are those of log_uniform_values"
+            raise InvalidInputError(f"{where}.{key}", spec[key], expected, fix)
+
+
+def _check_steps(where: str, spec: Mapping[str, Any]) -> None:
+    far = max(abs(spec[key]) for key in ("min", "max", "mu", "sigma") if key in spec)
+    if far > _MAX_STEPS * spec["q"]:
+        raise InvalidInputError(f"{where}.q", spec["q"], f"at least {far / _MAX_STEPS:g}")
 
 
 def _check_scalar(where: str, value: Any) -> None:
     if value is not None and not isinstance(value, (str, int, float)):
         raise InvalidInputError(where, value, "a word, a number, True or False")
+    if isinstance(value, int) and not isinstance(value, bool) and not is_finite(value):
+        raise InvalidInputError(where, value, "a number that a float holds")
     if isinstance(value, str):
         try:
             number = float(value)
@@ -239,13 +274,9 @@ def _check_scalar(where: str, value: Any) -> None:
 def _check_number(where: str, value: Any, is_int: bool) -> None:
     if isinstance(value, str):
         _check_scalar(where, value)
-    if not _is_number(value) or (is_int and not _is_int(value)):
+    if not is_finite(value) or (is_int and not _is_int(value)):
         raise InvalidInputError(where, value, "a whole number" if is_int else "a finite number")
 
 
 def _is_int(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recycle_sorter.ml.evaluation.plots import plain
 from recycle_sorter.ml.sweep.summary import SweepSummary, TrialRow
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def draw_history(summary: SweepSummary) -> Figure:
         bottom = axes.get_ylim()[0]
         axes.plot(failed, [bottom] * len(failed), "x", color=_BAD, label="failed, interrupted")
     axes.set_xlabel("trial")
-    axes.set_ylabel(summary.metric)
+    axes.set_ylabel(plain(summary.metric))
     _finish(axes, summary)
     return figure
 
@@ -93,7 +94,7 @@ def draw_epochs(summary: SweepSummary) -> Figure:
     for label, colour in (("best", _BAD), ("complete", _ACCENT), ("stopped", _MARKS["stopped"][0])):
         axes.plot([], [], color=colour, label=label)
     axes.set_xlabel("epochs")
-    axes.set_ylabel(summary.metric)
+    axes.set_ylabel(plain(summary.metric))
     _finish(axes, summary)
     return figure
 
@@ -104,7 +105,7 @@ def draw_importance(summary: SweepSummary) -> Figure:
     shares = [100 * summary.importance[name] for name in names]
     figure = _figure(7.2, 0.9 + 0.32 * len(names))
     axes = figure.subplots()
-    axes.barh(names, shares, color=_ACCENT, height=0.62)
+    axes.barh([plain(name) for name in names], shares, color=_ACCENT, height=0.62)
     for at, share in enumerate(shares):
         axes.text(share + 1, at, f"{share:.0f} %", va="center", fontsize=8, color=_MUTED)
     axes.set_xlim(0, max(shares) * 1.15 + 1)
@@ -127,7 +128,7 @@ def draw_parameters(summary: SweepSummary) -> Figure:
             continue
         _draw_parameter(axes, summary, rows, names[at])
         if at % _COLUMNS == 0:
-            axes.set_ylabel(summary.metric)
+            axes.set_ylabel(plain(summary.metric))
     return figure
 
 
@@ -149,12 +150,12 @@ def _draw_parameter(axes: Axes, summary: SweepSummary, rows: Sequence[TrialRow],
         is_long = sum(len(word) for word in places) > 24
         axes.set_xticks(
             list(places.values()),
-            list(places),
+            [plain(word) for word in places],
             rotation=25 if is_long else 0,
             ha="right" if is_long else "center",
         )
         axes.set_xlim(-0.5, len(places) - 0.5)
-    axes.set_title(name, fontsize=9, color=_INK, loc="left")
+    axes.set_title(plain(name), fontsize=9, color=_INK, loc="left")
 
 
 def _finish(axes: Axes, summary: SweepSummary) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from recycle_sorter.config_files import load_yaml
+from recycle_sorter.core.checks import is_finite, whole
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.ml.sweep.parameters import Parameter, Scalar, read_parameter
 
@@ -33,6 +34,8 @@ _KEYS = _AGENT_KEYS | {
     "run_cap",
 }
 _HYPERBAND_KEYS = frozenset({"type", "min_iter", "max_iter", "s", "eta", "strict"})
+# Eta to the power of s stays a number of ordinary size.
+_MAX_EPOCHS, _MAX_BRACKETS = 1_000_000, 50
 _MACRO = re.compile(r"\$\{(\w+)\}")
 _MACROS = frozenset(
     {
@@ -200,8 +203,8 @@ def _read_metric(raw: Any) -> dict[str, Any]:
     if goal not in GOALS:
         raise InvalidInputError("metric.goal", goal, f"one of {', '.join(GOALS)}")
     target = raw.get("target")
-    if target is not None and (isinstance(target, bool) or not isinstance(target, (int, float))):
-        raise InvalidInputError("metric.target", target, "a number")
+    if target is not None and not is_finite(target):
+        raise InvalidInputError("metric.target", target, "a finite number")
     return {"name": raw["name"], "goal": goal, "target": target}
 
 
@@ -215,8 +218,8 @@ def _read_hyperband(raw: Any) -> Hyperband | None:
         raise InvalidInputError("early_terminate.type", raw.get("type"), "hyperband")
     for key in ("min_iter", "max_iter", "s", "eta"):
         value = raw.get(key, 1)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise InvalidInputError(f"early_terminate.{key}", value, "a whole number from 1")
+        most = _MAX_BRACKETS if key == "s" else _MAX_EPOCHS
+        whole(f"early_terminate.{key}", value, 1, most)
     eta = raw.get("eta", 3)
     if eta < 2:
         raise InvalidInputError("early_terminate.eta", eta, "2 or more")

@@ -207,12 +207,14 @@ class EpochRecord(Callback):
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Read ``metrics.jsonl``; a line that a kill cut short is left out."""
+    """Read ``metrics.jsonl``; a line that a kill cut short, or that is no epoch, is left out."""
     rows = []
     if path.is_file():
         for line in path.read_text(encoding="utf-8").splitlines():
             try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError:  # noqa: PERF203
+                row = json.loads(line)
+            except (ValueError, RecursionError):
                 continue
+            if isinstance(row, dict) and isinstance(row.get("epoch"), int):
+                rows.append(row)
     return rows

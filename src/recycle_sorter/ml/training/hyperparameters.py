@@ -148,7 +148,7 @@ def _convert(name: str, value: Any, kind: type) -> Any:
     if kind in (int, float) and not isinstance(value, bool):
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (OverflowError, TypeError, ValueError):
             raise InvalidInputError(name, value, f"a number ({kind.__name__})") from None
         if kind is int and not number.is_integer():  # neither are NaN and infinity
             raise InvalidInputError(name, value, "a whole number")

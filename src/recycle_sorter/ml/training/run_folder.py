@@ -10,14 +10,14 @@ import subprocess
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, cast, get_args
 
 from torch import nn
 
 from recycle_sorter.core.errors import InvalidInputError, ModelError
 from recycle_sorter.ml.artifacts import replace_text
 from recycle_sorter.ml.dataset.records import read_dataset
-from recycle_sorter.ml.dataset.splits import Splits, read_split_file
+from recycle_sorter.ml.dataset.splits import By, Splits, read_split_file
 from recycle_sorter.ml.models.zoo import build_model, read_weights
 from recycle_sorter.vision.preprocessing import PreprocessingSpec
 
@@ -28,6 +28,18 @@ CHECKPOINT_NAME: Final = "last.ckpt"
 METRICS_NAME: Final = "metrics.jsonl"
 SPLIT_NAME: Final = "split.csv"
 MANIFEST_NAME: Final = "manifest.json"
+# What every run's config.json has, and what it is.
+_FIELDS: Final[dict[str, tuple[type, str]]] = {
+    "hyperparameters": (dict, "an object"),
+    "architecture": (str, "a text"),
+    "classes": (list, "a list of names"),
+    "preprocessing": (dict, "an object"),
+    "data": (str, "a text"),
+    "split": (dict, "an object with by and seed"),
+}
+_FOLDERS: Final = ("extra", "backgrounds", "unlabelled")
+_MAX_PATH, _MAX_NAME = 1000, 255
+_RESTORE: Final = "train again, or restore the file"
 _LIBRARIES: Final = ("torch", "torchvision", "lightning", "numpy", "opencv-python-headless")
 
 
@@ -64,18 +76,48 @@ def read_config(folder: Path) -> dict[str, Any]:
     """Read a run's ``config.json``.
 
     Raises:
-        InvalidInputError: If the folder is no run.
+        InvalidInputError: If the folder is no run, or a field is missing or of another kind.
     """
     path = folder / CONFIG_NAME
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InvalidInputError(
             "run", str(folder), f"a run folder with {CONFIG_NAME} ({error})", "train first"
         ) from error
     if not isinstance(config, dict):
         raise InvalidInputError(str(path), type(config).__name__, "a JSON object")
+    for name, (kind, expected) in _FIELDS.items():
+        if not isinstance(config.get(name), kind):
+            raise InvalidInputError(f"{path}: {name}", config.get(name), expected, _RESTORE)
+    for name in _FOLDERS:
+        folders = config.get(name, [])
+        if not isinstance(folders, list) or not all(map(_is_path, folders)):
+            raise InvalidInputError(f"{path}: {name}", folders, "a list of folders", _RESTORE)
+    weights = config["hyperparameters"].get("weights", "")
+    for name, value in (
+        ("data", config["data"]),
+        ("teacher", config.get("teacher") or ""),
+        ("hyperparameters.weights", weights),
+    ):
+        if not _is_path(value):
+            raise InvalidInputError(f"{path}: {name}", value, "a path", _RESTORE)
+    classes, split = config["classes"], config["split"]
+    if not classes or not all(isinstance(one, str) for one in classes):
+        raise InvalidInputError(f"{path}: classes", classes, "a list of names", _RESTORE)
+    if split.get("by") not in get_args(By) or not isinstance(split.get("seed"), int):
+        raise InvalidInputError(f"{path}: split", split, "an object with by and seed", _RESTORE)
     return cast("dict[str, Any]", config)
+
+
+def _is_path(value: object) -> bool:
+    """Whether the system can be asked for it: it fails at a NUL, and at too long names."""
+    if not isinstance(value, str) or "\0" in value or len(value) > _MAX_PATH:
+        return False
+    try:
+        return all(len(os.fsencode(part)) <= _MAX_NAME for part in Path(value).parts)
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can spell
+        return False
 
 
 def load_run(folder: Path) -> TrainedRun:

@@ -22,6 +22,8 @@ from recycle_sorter.ml.training import run_folder
 
 # What must be equal for a mean of weights to mean anything.
 _SAME: Final = ("architecture", "classes", "preprocessing", "data")
+# What each run may have learned from beside that.
+_FOLDERS: Final = ("extra", "unlabelled", "backgrounds")
 
 
 def make_soup(runs: Sequence[Path], out: Path, command: str = "", start_share: float = 0.0) -> Path:
@@ -72,20 +74,26 @@ def make_soup(runs: Sequence[Path], out: Path, command: str = "", start_share: f
     (out / split).write_bytes((first.folder / split).read_bytes())
     # Of the data set alone: what each run learned from beside it stands in its recipe.
     read_manifest(first.folder / manifest).write(out / manifest)
-    minutes = [run.config["minutes"] for run in loaded]
+    minutes: list[Any] = [run.config.get("minutes") for run in loaded]
     own = ("material", "shipped_epoch")  # true of one run, not of their mean
     common = {name: value for name, value in first.config.items() if name not in own}
     config: dict[str, Any] = {
         **common,
+        **{name: _all_folders(loaded, name) for name in _FOLDERS},
         "soup_of": [{"run": run.folder.name, **_recipe(run.config)} for run in loaded],
         "start_share": start_share,
         "command": command,
         "commit": run_folder.commit(),
-        "minutes": None if None in minutes else round(sum(minutes), 2),
+        "minutes": None if None in minutes else round(sum(map(float, minutes)), 2),
     }
     run_folder.write_config(out, config)
     run_folder.write_weights(first.model, out / run_folder.WEIGHTS_NAME)
     return out
+
+
+def _all_folders(runs: Sequence[run_folder.TrainedRun], name: str) -> list[str]:
+    """What any of the runs learned from, for the card: each folder once."""
+    return list(dict.fromkeys(folder for run in runs for folder in run.config.get(name) or ()))
 
 
 def _pictures(path: Path) -> object:

@@ -70,7 +70,8 @@ def test_a_file_that_vanishes_is_unreadable(root: Path) -> None:
     ("image", "kind"),
     [
         (photograph(9)[:50], "tiny"),
-        (photograph(9)[80:90, 100:124], "tiny"),
+        (photograph(9)[80:100, 100:124], "tiny"),
+        (photograph(9)[80:84, 100:104], "unreadable"),
         (np.full((96, 128, 3), 130, np.uint8), "uniform"),
         (np.random.default_rng(0).integers(120, 140, (96, 128, 3), np.uint8), "uniform"),
         (np.full((96, 128, 3), 255, np.uint8), "uniform"),

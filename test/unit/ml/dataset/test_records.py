@@ -97,7 +97,7 @@ def test_data_that_cannot_be_learnt_from_is_refused(
     assert caught.value.fix
 
 
-@pytest.mark.parametrize("name", ["absent", "file.txt"])
+@pytest.mark.parametrize("name", ["absent", "file.txt", "a" * 300])
 def test_what_is_neither_folder_nor_table_is_refused(tmp_path: Path, name: str) -> None:
     fill(tmp_path, "file.txt")
     with pytest.raises(InvalidInputError, match="a folder with one folder a class"):
@@ -115,6 +115,7 @@ def test_what_is_neither_folder_nor_table_is_refused(tmp_path: Path, name: str) 
         ("C:/secret.jpg,glass,test", "line 4.*a path below"),
         ("glass\\a.jpg,glass,test", "line 4.*a path below"),
         ("./glass/a.PNG,glass,test", "line 4.*a path below"),
+        (f"glass/{'a' * 300}.jpg,glass,test", "line 4.*a picture below"),
         ("split.csv,glass,test", "line 4.*a picture below"),
         ("glass/a.PNG", "line 4, material.*a value"),
         (",glass,test", "line 4, path.*a value"),

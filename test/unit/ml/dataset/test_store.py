@@ -13,7 +13,8 @@ import pytest
 from support.learning import picture, scene
 
 from recycle_sorter.core.errors import InvalidInputError
-from recycle_sorter.ml.dataset.records import Picture
+from recycle_sorter.ml.dataset.checks import check_dataset
+from recycle_sorter.ml.dataset.records import Picture, read_dataset
 from recycle_sorter.ml.dataset.store import PictureStore, decode
 from recycle_sorter.vision.preprocessing import PreprocessingSpec, preprocess, preprocess_batch
 
@@ -36,7 +37,7 @@ def png_of(width_px: int, height_px: int) -> bytes:
 
 
 def test_pictures_come_with_labels_and_names_in_their_order(tmp_path: Path) -> None:
-    images = [picture(label, label, height=10 + label) for label in range(4)]
+    images = [picture(label, label, height=16 + label) for label in range(4)]
     pictures = [write(tmp_path / f"{n}.png", image) for n, image in enumerate(images)]
     pictures = [Picture(p.name, p.path, 3 - n) for n, p in enumerate(pictures)]
     store = PictureStore.load(pictures)
@@ -101,12 +102,15 @@ def test_grey_and_transparent_pictures_become_three_channels(tmp_path: Path) -> 
 
 def test_unreadable_pictures_are_left_out_and_told(tmp_path: Path) -> None:
     good = write(tmp_path / "good.png", picture(0, 0))
+    jpeg = cv2.imencode(".jpg", scene(0, 96, 128))[1].tobytes()
     contents = {
         "empty.png": b"",
         "text.jpg": b"no picture",
         "cut.png": good.path.read_bytes()[:200],
         "huge.png": png_of(2_000_000, 2_000_000),
         "wide.png": png_of(60_000, 60_000),
+        "cut.jpg": jpeg[: len(jpeg) // 2],
+        "speck.png": cv2.imencode(".png", picture(0, 0)[:4, :4])[1].tobytes(),
     }
     broken = []
     for name, content in contents.items():
@@ -118,7 +122,20 @@ def test_unreadable_pictures_are_left_out_and_told(tmp_path: Path) -> None:
     assert store.names == [good.name]
     assert set(store.unreadable) == {*contents, "missing.png"}
     assert len(said) == 1
-    assert said[0].startswith("left out 6 unreadable pictures: empty.png, text.jpg")
+    assert said[0].startswith("left out 8 unreadable pictures: empty.png, text.jpg")
+
+
+def test_a_store_leaves_out_what_the_check_calls_unreadable(tmp_path: Path) -> None:
+    for name in ("glass", "metal"):
+        write(tmp_path / name / "good.jpg", scene(0, 96, 128))
+    whole = (tmp_path / "glass" / "good.jpg").read_bytes()
+    (tmp_path / "glass" / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    write(tmp_path / "metal" / "speck.png", np.zeros((4, 4, 3), np.uint8))
+    dataset = read_dataset(tmp_path)
+    unreadable = check_dataset(dataset).of_kind("unreadable")
+    store = PictureStore.load(dataset.pictures, report=lambda line: None)
+    assert store.unreadable == ("glass/cut.jpg", "metal/speck.png")
+    assert [finding.names for finding in unreadable] == [(name,) for name in store.unreadable]
 
 
 def test_nothing_readable_is_an_error(tmp_path: Path) -> None:

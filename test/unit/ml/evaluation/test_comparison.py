@@ -204,6 +204,7 @@ def test_a_table_of_another_evaluation_is_left_aside(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"n": 0}, "n: got 0"),
+        ({"n": 10**400}, "n: got 1000"),
         ({"n": "many"}, "n: got 'many'"),
         ({"accuracy": 87.8}, "accuracy: got 87.8, expected a share"),
         ({"ece": None}, "ece: got None"),

@@ -93,6 +93,12 @@ def test_a_grid_names_every_value(raw: dict[str, Any], values: tuple[Any, ...]) 
     assert read_parameter("x", raw).grid() == values
 
 
+@pytest.mark.parametrize("more", [{}, {"distribution": "q_uniform", "q": 1}])
+def test_a_grid_without_end_is_refused(more: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInputError, match=r"parameters\.x: got 1000.*at most 10000 values"):
+        read_parameter("x", {"min": 0, "max": 10**12, **more}).grid()
+
+
 def test_a_range_is_no_grid() -> None:
     with pytest.raises(InvalidInputError, match=r"parameters\.learn_rate: got 'uniform'"):
         read_parameter("learn_rate", {"min": 0.1, "max": 1.0}).grid()
@@ -122,6 +128,13 @@ def test_a_range_is_no_grid() -> None:
         ({"values": [1, 2], "probabilities": [1]}, r"x.probabilities: got \[1\], expected 2 num"),
         ({"values": [1, 2], "probabilities": [0, 0]}, r"x.probabilities: got \[0, 0\]"),
         ({"parameters": {"y": {"value": 1}}}, r"parameters.x.parameters: got 'nested'"),
+        ({"min": 0, "max": 10**400}, r"parameters.x.max: got 1000"),
+        ({"value": 10**400}, r"parameters.x.value: got 1000.*a float holds"),
+        pytest.param(1 << 40_000, r"parameters.x: got a whole number of", id="bits"),
+        ({"values": [1, 2], "probabilities": [1e308, 1e308]}, r"x.probabilities: got \[1e"),
+        ({"distribution": "log_uniform", "min": -2, "max": 800}, r"x.max: got 800.*exponent"),
+        ({"distribution": "log_normal", "mu": 800}, r"x.mu: got 800.*exponent"),
+        ({"distribution": "q_uniform", "min": 0, "max": 1e300, "q": 1e-300}, r"x.q: got 1e-300"),
         ({"value": {"a": 1}}, r"parameters.x.value: got \{'a': 1\}"),
     ],
 )

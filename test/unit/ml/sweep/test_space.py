@@ -99,6 +99,11 @@ def test_the_fingerprint_knows_what_is_searched_and_not_how_long() -> None:
         ({"metric": {"name": "x", "goal": "up"}}, r"metric.goal: got 'up'"),
         ({"metric": {"name": "x", "gaol": "minimize"}}, r"metric.gaol.*did you mean goal"),
         ({"metric": {"name": "x", "target": "0.9"}}, r"metric.target: got '0.9'"),
+        ({"metric": {"name": "x", "target": 10**400}}, r"metric.target: got 1000"),
+        (
+            {"early_terminate": {"type": "hyperband", "max_iter": 9, "s": 10**9}},
+            r"early_terminate.s: got 1000000000",
+        ),
         ({"parameters": {}}, r"parameters: got \{\}"),
         ({"parameters": {"a": {"valeus": [1]}}}, r"parameters.a.valeus"),
         ({"run_cap": 0}, r"run_cap: got 0"),
