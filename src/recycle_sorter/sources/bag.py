@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -18,7 +17,7 @@ from recycle_sorter.core.errors import SorterError, SourceError
 from recycle_sorter.core.types import NS_PER_SEC, Frame, Truth
 from recycle_sorter.sources.bag_types import COMPRESSED_IMAGE, GROUND_TRUTH, IMAGE, typestore
 from recycle_sorter.sources.pictures import decode_picture, is_jpeg
-from recycle_sorter.sources.stamp_repair import FIRST, StampRepair
+from recycle_sorter.sources.stamp_repair import Moment, StampRepair, first_moments, with_next
 from recycle_sorter.vision.image_checks import check_image, to_frame
 
 STORAGE_SUFFIXES: Final = (".mcap", ".db3")
@@ -89,11 +88,11 @@ class BagSource:
                     why = self._reasons[0] if self._reasons else "it has no message"
                     raise SourceError(f"{self._path}: no picture on {self.topic}: {why}")
                 return None
-            connection, record_ns, data = entry
+            (connection, record_ns, data), following = entry
             self._index += 1
             try:
                 message = typestore().deserialize_cdr(data, connection.msgtype)
-                return self._frame(message, connection.msgtype, record_ns)
+                return self._frame(message, connection.msgtype, record_ns, following)
             # rosbags' generated parsers raise what numpy, struct and codecs do.
             except Exception as error:  # noqa: BLE001
                 self._skip(f"{self.topic} message {self._index}: {reason_of(error)}")
@@ -124,8 +123,8 @@ class BagSource:
             self.frame_count = sum(connection.msgcount for connection in images)
             with self._reading():
                 self._truths = self._read_truths(reader)
-                self._stamps = StampRepair(first_stamps(reader, images))
-                self._messages = _messages(reader, images)
+                self._stamps = StampRepair(first_moments(_messages(reader, images)))
+                self._messages = with_next(_messages(reader, images))
         except SourceError:
             reader.close()
             raise
@@ -143,7 +142,7 @@ class BagSource:
                 "Fix: `ros2 bag reindex`, or record it again"
             ) from error
 
-    def _frame(self, message: Any, msgtype: str, record_ns: int) -> Frame:
+    def _frame(self, message: Any, msgtype: str, record_ns: int, following: Moment | None) -> Frame:
         jpeg = None
         if msgtype == COMPRESSED_IMAGE:
             data = memoryview(message.data)
@@ -162,7 +161,7 @@ class BagSource:
             pixels, encoding = np.ascontiguousarray(picture.pixels), picture.encoding
         header_ns = stamp_ns_of(message.header)
         told_ns = header_ns or record_ns
-        stamp_ns = self._stamps.take(told_ns, record_ns, growing=True)
+        stamp_ns = self._stamps.take((told_ns, record_ns), following, growing=True)
         self.restamped += stamp_ns != told_ns
         self._delivered += 1
         return Frame(stamp_ns, pixels, encoding, jpeg, self._truths.get(header_ns))
@@ -243,19 +242,6 @@ def _messages(
     reader: Reader, connections: list[Connection]
 ) -> Any:  # a generator, which rosbags types as such only in its storages
     return reader.messages(connections)
-
-
-def first_stamps(reader: Reader, connections: list[Connection]) -> list[tuple[int, int]]:
-    """``(stamp_ns, record_ns)`` of the first messages of a stream whose messages have a header."""
-    found = []
-    for _, record_ns, data in islice(_messages(reader, connections), FIRST):
-        # CDR: how it is encoded (4 bytes, the second odd for little-endian), then the stamp.
-        if len(data) >= 12:
-            order: Literal["little", "big"] = "little" if data[1] & 1 else "big"
-            sec = int.from_bytes(data[4:8], order, signed=True)
-            stamp_ns = sec * NS_PER_SEC + int.from_bytes(data[8:12], order)
-            found.append((stamp_ns or record_ns, record_ns))
-    return found
 
 
 def nearest_topic(names: Iterable[str], topic: str) -> str:

@@ -14,7 +14,6 @@ from rosbags.rosbag2 import Reader
 from recycle_sorter.core.belt.judged import EnteringItem
 from recycle_sorter.core.errors import SourceError
 from recycle_sorter.sources.bag import (
-    first_stamps,
     nearest_topic,
     reason_of,
     stamp_ns_of,
@@ -28,7 +27,7 @@ from recycle_sorter.sources.belt_bag_types import (
     BELT_TRUTH,
 )
 from recycle_sorter.sources.belt_fields import entering_item, finite
-from recycle_sorter.sources.stamp_repair import StampRepair
+from recycle_sorter.sources.stamp_repair import StampRepair, first_moments, with_next
 
 _KEPT_REASONS = 5
 _T = TypeVar("_T")
@@ -94,10 +93,13 @@ def read_belt(path: Path, image_topic: str, speed_topic: str = "belt/speed") -> 
     found = BeltRecording()
     try:
         with Reader(storage_of(path)) as reader:
-            found.encoder = _all(reader, BELT_ENCODER, image_topic, _encoder, found)
             found.truths = _all(reader, BELT_TRUTH, image_topic, _truth, found)
             found.landings = _all(reader, BELT_LANDING, image_topic, _landing, found)
-            found.speeds = _all(reader, BELT_SPEED, image_topic, _speed, found, speed_topic)
+            encoder = _all(reader, BELT_ENCODER, image_topic, _encoder, found, is_dense=True)
+            speeds = _all(
+                reader, BELT_SPEED, image_topic, _speed, found, speed_topic, is_dense=True
+            )
+            found.encoder, found.speeds = encoder, speeds
     except SourceError:
         raise
     # A bag is untrusted: rosbags, its decompressors and SQLite each raise their own.
@@ -116,7 +118,10 @@ def _all(
     parse: Callable[[Any, int], _T],
     found: BeltRecording,
     ending: str = "",
+    *,
+    is_dense: bool = False,
 ) -> list[_T]:
+    """All messages of a type; of dense streams, where stamps follow each other, those repaired."""
     connections: list[Connection] = [
         c for c in reader.connections if c.msgtype == msgtype and c.topic.endswith(ending)
     ]
@@ -124,12 +129,14 @@ def _all(
         return []
     topic = nearest_topic((c.topic for c in connections), image_topic)
     chosen = [c for c in connections if c.topic == topic]
-    stamps = StampRepair(first_stamps(reader, chosen))
+    stamps = StampRepair(first_moments(reader.messages(chosen)))
     parsed = []
-    for connection, record_ns, data in reader.messages(chosen):
+    for (connection, record_ns, data), following in with_next(reader.messages(chosen)):
         try:
             message: Any = typestore().deserialize_cdr(data, connection.msgtype)
-            stamp_ns = stamps.take(stamp_ns_of(message.header) or record_ns, record_ns)
+            stamp_ns = stamp_ns_of(message.header) or record_ns
+            if is_dense:
+                stamp_ns = stamps.take((stamp_ns, record_ns), following)
             parsed.append(parse(message, stamp_ns))
         # rosbags' generated parsers raise what numpy, struct and codecs do.
         except Exception as error:  # noqa: BLE001, PERF203
