@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from heapq import merge
+from typing import Final
 
 from recycle_sorter.belt_run.perception import BeltPerception
 from recycle_sorter.belt_run.result import RunResult, Truths, counted, make_result
@@ -21,6 +22,12 @@ from recycle_sorter.sources.belt_bag import (
     SpeedSample,
 )
 
+# What the line goes by, and so what the run ends with; the rest only those who look on hear of.
+_ENDS: Final[dict[str, tuple[type, ...]]] = {
+    "encoder": (Frame, EncoderSample),
+    "speed": (Frame, SpeedSample),
+    "picture": (Frame,),
+}
 _Event = Frame | EncoderSample | SpeedSample | EnteringItem
 
 
@@ -54,7 +61,9 @@ def replay(
         The run; two replays of one bag decide and log the same.
 
     Raises:
-        SourceError: If the bag lacks the motion that the layout asks for.
+        SourceError: If the bag lacks the motion that the layout asks for, or no picture of it can
+            be used.
+        ModelError: If the network goes on failing.
     """
     config = config or RunnerConfig()
     source = layout.motion.source
@@ -73,8 +82,10 @@ def replay(
     truths = sorted(recording.truths, key=lambda truth: truth.stamp_ns)
     places: list[TrueItem] = []
     end_ns = 0
+    ends = (Frame,) if layout.motion.speed_m_per_sec is not None else _ENDS[source]
     for event in _events(bag, recording):
-        end_ns = event.stamp_ns
+        if isinstance(event, ends):
+            end_ns = event.stamp_ns
         if isinstance(event, Frame):
             runner.on_frame(event)
         elif isinstance(event, EncoderSample):
@@ -89,8 +100,6 @@ def replay(
             position_m = motion.position_m(truth.stamp_ns)
             if position_m is not None:
                 places.append(truth.placed(position_m))
-    if runner.refused and not runner.frames:
-        raise SourceError(f"bag {bag.name}: no picture can be used. {runner.notices[0]}")
     runner.finish(end_ns + round((config.latency_sec + 0.05) * NS_PER_SEC))
     runner.line.close()
     last_m = motion.position_m(end_ns) or 0.0

@@ -20,12 +20,13 @@ from recycle_sorter.core.belt.line import BeltLine, LineConfig
 from recycle_sorter.core.belt.motion import EncoderMotion, SpeedMotion
 from recycle_sorter.core.belt.motion_choice import Motion, choose_motion
 from recycle_sorter.core.belt.types import ItemRecord, LineEvents, Observation, TrackedItem
-from recycle_sorter.core.errors import InvalidInputError, ModelError
+from recycle_sorter.core.errors import InvalidInputError, ModelError, SourceError
 from recycle_sorter.core.ports import DiverterDriver
 from recycle_sorter.core.types import NS_PER_SEC, Frame, SortDecision
 
 _TRACK_NS = NS_PER_SEC // 20  # how often the belt's place is kept for the report
 _KEPT_NOTICES = 5
+_MOST_FAILURES = 10  # of the network in a row: it will not come back
 # Whatever is on the belt ends long before: the rest of such a pause is not gone through.
 _LONGEST_NS = 60 * NS_PER_SEC
 
@@ -128,6 +129,7 @@ class BeltRunner:
     _waiting: deque[_Waiting] = field(default_factory=deque)
     _tick_ns: int | None = None
     _work_ns: int = 0  # of the last observation
+    _failures: int = 0  # of the network, in a row
 
     @classmethod
     def on_line_of(
@@ -174,21 +176,36 @@ class BeltRunner:
         self.watcher.on_speed(speed_m_per_sec, stamp_ns)
 
     def on_frame(self, frame: Frame) -> None:
-        """Takes a frame, likewise, and looks at it."""
+        """Takes a frame, likewise, and looks at it; what cannot be used is counted.
+
+        Raises:
+            ModelError: If the network has failed at ten pictures with items in a row.
+        """
         self.advance(frame.stamp_ns)
         position_m = self.motion.position_m(frame.stamp_ns)
         start_ns = self.clock_ns()
         try:
             observation = self.perception.observe(frame, self.clock_ns, position_m)
-        except (InvalidInputError, ModelError) as error:
-            self.refused += 1
-            if len(self.notices) < _KEPT_NOTICES:
-                self.notices.append(f"picture at {frame.stamp_ns} ns refused: {error}")
+        except InvalidInputError as error:
+            self._refuse(frame, error)
             return
+        except ModelError as error:
+            self._refuse(frame, error)
+            self._failures += 1
+            if self._failures >= _MOST_FAILURES:
+                raise
+            return
+        if any(one.probabilities for one in observation.detections):
+            self._failures = 0  # a picture of an empty belt asks no network
         self.frames += 1
         due_ns = frame.stamp_ns + round(self.config.latency_sec * NS_PER_SEC)
         self._waiting.append(_Waiting(due_ns, observation, self.clock_ns() - start_ns))
         self.watcher.on_frame(frame, observation, self)
+
+    def _refuse(self, frame: Frame, error: Exception) -> None:
+        self.refused += 1
+        if len(self.notices) < _KEPT_NOTICES:
+            self.notices.append(f"picture at {frame.stamp_ns} ns refused: {error}")
 
     def advance(self, until_ns: int) -> None:
         """Lets time pass: ticks and observations that fall due before ``until_ns``."""
@@ -207,7 +224,13 @@ class BeltRunner:
                 return
 
     def finish(self, end_ns: int) -> None:
-        """Ends the run: what is still waiting is heard, what is on the belt gets its record."""
+        """Ends the run: what is still waiting is heard, what is on the belt gets its record.
+
+        Raises:
+            SourceError: If no picture could be used.
+        """
+        if self.refused and not self.frames:
+            raise SourceError(f"no picture can be used: {self.notices[0]}")
         self.advance(end_ns)
         while self._waiting:
             self._hear(self._waiting.popleft())

@@ -136,12 +136,11 @@ class BeltActuatorNode(SorterNode):
             return WARN, "the belt's motion is unknown: diverters are neutral", values
         if not self.line.is_enabled:
             return WARN, "disabled", values
-        if (speed := self.line.over_speed_m_per_sec) is not None:
-            limit = self.line.layout.speed.max_m_per_sec
-            text = f"the belt runs at {speed:.2f} m/s, speed.max_m_per_sec is {limit:g}"
-            return WARN, text, values
         if time.monotonic_ns() - self._heard_ns > _SILENCE_SEC * 1e9:
             return WARN, "no observations arrive: items pass unseen", values
+        if not problem and (speed := self.line.over_speed.speed_m_per_sec) is not None:
+            limit = self.line.layout.speed.max_m_per_sec
+            problem = f"the belt runs at {speed:.2f} m/s, speed.max_m_per_sec is {limit:g}"
         return (WARN, problem, values) if problem else (OK, "ready", values)
 
 

@@ -35,7 +35,7 @@ run.build_model = run_folder.build_model = tiny_network
 
 
 class Module(run.Classifier):
-    def on_train_end(self):
+    def on_fit_end(self):
         rank = self.trainer.global_rank
         torch.save([self.shown, self.model.state_dict()], out.parent / f"rank{rank}.pt")
 

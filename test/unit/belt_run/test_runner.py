@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from support.bundles import make_tiny_bundle
 from recycle_sorter.belt_run.perception import BeltPerception
 from recycle_sorter.belt_run.runner import BeltRunner, RunnerConfig
 from recycle_sorter.core.belt.types import LineEvents
-from recycle_sorter.core.errors import ModelError
+from recycle_sorter.core.errors import ModelError, SourceError
 from recycle_sorter.core.types import NS_PER_SEC, Frame
+from recycle_sorter.inference.classifier import MaterialClassifier
 from recycle_sorter.twin.twin import Twin
 
 
@@ -82,6 +84,42 @@ def test_a_network_that_fails_costs_its_picture(
     assert "NaN" in runner.notices[0]
     ids = [record.decision.item_id for record in runner.records]
     assert len(ids) == len(set(ids)) > 3
+
+
+def test_a_network_that_goes_on_failing_ends_the_run(
+    cutouts: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Pictures of an empty belt ask nothing of it, and must not hide it.
+    runner, twin = make_runner(cutouts, bundle)
+
+    def failing(self: MaterialClassifier, pictures: Sequence[object]) -> list[object]:
+        if pictures:
+            raise ModelError("the engine was closed")
+        return []
+
+    monkeypatch.setattr(MaterialClassifier, "classify_batch", failing)
+    with pytest.raises(ModelError, match="closed"):
+        feed(runner, twin)
+    assert runner.refused == 10
+    assert runner.frames > 10
+
+
+def test_a_run_without_a_usable_picture_is_none(cutouts: Path, bundle: Path) -> None:
+    runner, twin = make_runner(cutouts, bundle)
+    runner.on_frame(Frame(twin.start_ns + 1, np.zeros((10, 12, 3), np.uint8), "bgr8"))
+    with pytest.raises(SourceError, match="no picture can be used: picture at"):
+        runner.finish(twin.end_ns)
+
+
+@pytest.mark.parametrize("tolerance_sec", [0.0005, 0.0019, 0.00207, 0.0025, 0.004])
+def test_ticks_are_as_often_as_any_tolerance_needs(
+    cutouts: Path, bundle: Path, tolerance_sec: float
+) -> None:
+    twin, layout = make_twin(cutouts, duration_sec=5.0)
+    strict = replace(layout, tolerance_sec=tolerance_sec)
+    perception = tiny_perception(twin, strict, bundle)
+    runner = BeltRunner.on_line_of(strict, twin.diverters, perception, lambda: 0, RunnerConfig())
+    assert runner.config.tick_sec == min(0.005, 2 * tolerance_sec)
 
 
 def test_a_tolerance_below_half_a_tick_makes_ticks_as_often(cutouts: Path, bundle: Path) -> None:

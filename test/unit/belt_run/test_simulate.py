@@ -26,7 +26,7 @@ from recycle_sorter.belt_run.watchers import Bag, CropFolder, Film, Watchers
 from recycle_sorter.core.belt.layout import MotionLayout
 from recycle_sorter.core.errors import InvalidInputError, SourceError
 from recycle_sorter.sources.bag import BagSource
-from recycle_sorter.sources.belt_bag import BeltRecording, read_belt
+from recycle_sorter.sources.belt_bag import BeltRecording, EncoderSample, read_belt
 from recycle_sorter.sources.belt_bag_writer import TOPICS, BeltBagWriter
 
 
@@ -189,6 +189,27 @@ def test_a_counts_wild_stamp_in_a_bag_moves_nothing(
     found = read_belt(spoilt, "/camera/image_raw")
     assert found.encoder == read_belt(clean, "/camera/image_raw").encoder
     assert found.notices == [f"1 stamps on {topic} that leapt were replaced"]
+
+
+def test_motion_that_the_line_does_not_use_ends_no_replay(
+    recorded: RunResult, folder: Path, cutouts: Path, bundle: Path
+) -> None:
+    twin, encoder_layout = make_twin(cutouts)
+    layout = replace(encoder_layout, motion=MotionLayout("picture", 0.5))
+    with closing(BagSource(folder / "bag")) as source:
+        recording = read_belt(folder / "bag", source.topic)
+    # The camera broke off three seconds before the encoder.
+    last = recording.encoder[-1]
+    longer = [
+        EncoderSample(last.stamp_ns + index * 10_000_000, last.ticks) for index in range(1, 300)
+    ]
+    logs = []
+    for encoder in (recording.encoder[:300], [*recording.encoder, *longer]):
+        with closing(BagSource(folder / "bag")) as source:
+            told = replace(recording, encoder=encoder)
+            perception = tiny_perception(twin, layout, bundle)
+            logs.append(replay(source, told, layout, perception, no_clock).log)
+    assert logs[0] == logs[1]
 
 
 def test_film_and_crops_are_written(recorded: RunResult, folder: Path) -> None:

@@ -16,6 +16,7 @@ from recycle_sorter.core.belt.history import Prediction
 from recycle_sorter.core.belt.judge import JudgeConfig, judge_item
 from recycle_sorter.core.belt.layout import Layout
 from recycle_sorter.core.belt.motion import PictureMotion
+from recycle_sorter.core.belt.over_speed import OverSpeed
 from recycle_sorter.core.belt.schedule import BeltSchedule
 from recycle_sorter.core.belt.tracker import Tracker, TrackerConfig
 from recycle_sorter.core.belt.types import (
@@ -30,8 +31,6 @@ from recycle_sorter.core.diverters import DiverterBank, DiverterSnapshot
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.ports import BeltMotion, DiverterDriver
 from recycle_sorter.core.types import DiverterStatus, PlannedCommand
-
-_TOO_FAST = 1.03  # what measuring adds to a belt at its maximum
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +93,7 @@ class BeltLine:
         self._bank = DiverterBank(driver, layout.routing.diverters)
         self._undecided: dict[int, _Seen] = {}
         self._counts: Counter[str] = Counter()
+        self.over_speed = OverSpeed(layout.speed.max_m_per_sec)
         self._is_enabled = True
         self._is_lost = False
         self._last: Prediction | None = None
@@ -113,14 +113,6 @@ class BeltLine:
     def in_flight(self) -> int:
         """Items that are decided and have no record yet."""
         return len(self._schedule)
-
-    @property
-    def over_speed_m_per_sec(self) -> float | None:
-        """The belt's speed, if it is faster than the layout's maximum; else None."""
-        if self._is_lost or self._last is None:
-            return None
-        speed = abs(self._last.speed_m_per_sec)
-        return speed if speed > _TOO_FAST * self.layout.speed.max_m_per_sec else None
 
     def on_observation(
         self, observation: Observation, steady_ns: int, now_ns: int | None = None
@@ -232,6 +224,8 @@ class BeltLine:
     def _watch(self, now_ns: int) -> None:
         """Sends the diverters home when the belt's motion falls silent."""
         is_lost = self.motion.is_stale(now_ns)
+        known = None if is_lost or self._last is None else self._last.speed_m_per_sec
+        self.over_speed.update(known, now_ns)
         if is_lost == self._is_lost:
             return
         self._is_lost = is_lost

@@ -47,7 +47,9 @@ class BeltSchedule:
     """
 
     def __init__(self, layout: Layout, tick_sec: float) -> None:
-        if not (math.isfinite(tick_sec) and 0.0 < tick_sec <= 2.0 * layout.tolerance_sec):
+        # A time is handed on as a frequency and back: the last digit may not be the same.
+        most_sec = 2.0 * layout.tolerance_sec * (1.0 + 1e-9)
+        if not (math.isfinite(tick_sec) and 0.0 < tick_sec <= most_sec):
             raise InvalidInputError(
                 "tick_sec",
                 tick_sec,

@@ -147,9 +147,9 @@ def test_a_belt_faster_than_its_maximum_is_told_and_fired_for_in_time(source: st
         assert record.outcome is Outcome.FIRED
         there_sec = start_sec + (place_m - s_m) / 1.3 - 0.04
         assert record.issued_ns == pytest.approx(START_NS + sec(there_sec), abs=sec(0.006))
-    assert fast.line.over_speed_m_per_sec == pytest.approx(1.3, abs=0.01)
-    slow = World([Thing(-0.1)], steady(1.0), source=source).until(1.0)
-    assert slow.line.over_speed_m_per_sec is None
+    assert fast.line.over_speed.speed_m_per_sec == pytest.approx(1.3, abs=0.01)
+    slow = World([Thing(-0.1)], steady(1.0), source=source).until(3.0)
+    assert slow.line.over_speed.speed_m_per_sec is None
 
 
 def test_the_diverters_states_are_told() -> None:
