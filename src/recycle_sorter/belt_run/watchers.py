@@ -146,6 +146,9 @@ class CropFolder(Watcher):
 
     A twin knows what it shows: its crops are sorted into a folder for each material, which is what
     ``train`` takes; what lies on no single item of it, and what overlaps, is left out.
+
+    Attributes:
+        written: How many there are by now.
     """
 
     def __init__(self, folder: Path, twin: Twin | None = None, every: int = 1) -> None:
@@ -156,6 +159,7 @@ class CropFolder(Watcher):
             twin: Whose frames these are; None if nobody knows what they show.
             every: Only each so manieth frame, 1 or more.
         """
+        self.written = 0
         self._folder = folder
         self._twin = twin
         self._every = every
@@ -191,6 +195,7 @@ class CropFolder(Watcher):
             name.write_bytes(data.tobytes())
         except OSError as error:
             raise SourceError(f"{name} cannot be written: {error}") from error
+        self.written += 1
 
 
 def _shown(twin: Twin, stamp_ns: int, x_m: float, y_m: float) -> str | None:

@@ -8,10 +8,15 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
+from recycle_sorter.core.errors import SorterError
+
 if TYPE_CHECKING:
     from recycle_sorter.belt_run.overlay import Overlay
     from recycle_sorter.belt_run.perception import BeltPerception
     from recycle_sorter.belt_run.runner import Watcher
+    from recycle_sorter.belt_run.watchers import CropFolder
     from recycle_sorter.core.belt.layout import Layout
     from recycle_sorter.inference.bundle import ModelBundle
     from recycle_sorter.twin.twin import Twin
@@ -51,6 +56,7 @@ def opened_watchers(
     """
     from recycle_sorter.belt_run.overlay import FilmWriter
     from recycle_sorter.belt_run.watchers import Bag, CropFolder, Film
+    from recycle_sorter.credit_file import check_credits
     from recycle_sorter.sources.belt_bag_writer import BeltBagWriter
 
     watchers: list[Watcher] = []
@@ -62,28 +68,30 @@ def opened_watchers(
         if video is not None:
             watchers.append(Film(stack.enter_context(FilmWriter(video, fps_hz)), overlay))
         if crops is not None:
-            watchers.append(CropFolder(crops, twin, crops_every))
+            folder = CropFolder(crops, twin, crops_every)
+            watchers.append(folder)
             if crops_source is not None:
+                check_credits(crops)
                 # Also after a run that broke off: what it wrote is somebody's too.
                 how = "crops of what was recorded in" if twin is None else _OF_A_TWIN
-                stack.callback(_credit_crops, crops, crops_source, how, _pictures_in(crops))
+                stack.callback(_credit_crops, folder, crops, crops_source, how)
         yield watchers
         if bag is not None:
             bag.finish()
 
 
-def _pictures_in(folder: Path) -> set[Path]:
-    return set(folder.rglob("*.jpg")) if folder.is_dir() else set()
-
-
-def _credit_crops(crops: Path, source: Path, how: str, before: set[Path]) -> None:
-    """Says what new pictures are made of; of a folder that got none, nothing is claimed."""
+def _credit_crops(written: CropFolder, crops: Path, source: Path, how: str) -> None:
+    """Says what crops are made of; of a folder that got none, nothing is claimed."""
     from recycle_sorter.credit_file import copy_licences, write_credits
     from recycle_sorter.ml.provenance import made_from
 
-    if _pictures_in(crops) - before:
+    if not written.written:
+        return
+    try:
         write_credits(crops, [made_from(source, how)])
         copy_licences(source, crops)
+    except SorterError as error:  # the run's account is worth more
+        typer.echo(f"no credit was written: {error}", err=True)
 
 
 @contextmanager

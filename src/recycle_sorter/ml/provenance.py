@@ -180,10 +180,9 @@ def data_credit(folder: Path) -> Credit:
     # The renderer's table of what it drew, beside the pictures or one folder up.
     if any((place / "truth.csv").is_file() for place in (resolved, resolved.parent)):
         return RENDERINGS
-    for place in places:
-        if files := licence_files(place):
-            names = ", ".join(path.name for path in files)
-            return Credit(resolved.name, f"as in {names}", f"{names} of {place.name}")
+    if files := licence_files(folder):
+        names = ", ".join(path.name for path in files)
+        return Credit(resolved.name, f"as in {names}", f"{names} of {files[0].parent.name}")
     return Credit(resolved.name, _NOT_STATED, "ask whoever collected them")
 
 

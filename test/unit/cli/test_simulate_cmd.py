@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from recycle_sorter.cli.app import app
 from recycle_sorter.cli.belt_output import show
-from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.core.errors import InvalidInputError, SorterError
 from recycle_sorter.credit_file import PictureCredit, read_credits, write_credits
 from recycle_sorter.paths import share_file
 
@@ -68,6 +68,25 @@ def test_crops_say_whose_pictures_they_were_made_of(folder: Path, tmp_path: Path
     assert list(crops.glob("*/*.jpg"))
     assert read_credits(crops) == (told,)
     assert (crops / "LICENSE").read_text(encoding="utf-8") == "CC0"
+    # The same crops written anew are of whoever's they are now, too.
+    (library / "CREDIT.txt").unlink()
+    write_credits(library, [PictureCredit("cut-outs of Bob's", "CC-BY-NC-4.0", "Bob")])
+    call("simulate", folder, *SMALL, "--cutouts", str(library), "--crops", str(crops))
+    assert [credit.whose for credit in read_credits(crops)] == ["Ann", "Bob"]
+
+
+def test_a_credit_file_that_is_no_text_is_refused_before_the_run(
+    folder: Path, tmp_path: Path
+) -> None:
+    crops = tmp_path / "crops"
+    crops.mkdir()
+    (crops / "CREDIT.txt").write_bytes(b"\xe9t\xe9")
+    with pytest.raises(SorterError, match=r"CREDIT\.txt cannot be added to"):
+        call(
+            "simulate", folder, *SMALL, "--cutouts", str(folder / "cutouts"),
+            "--crops", str(crops),
+        )  # fmt: skip
+    assert [path.name for path in crops.iterdir()] == ["CREDIT.txt"]
 
 
 def test_a_folder_that_got_no_crop_gets_no_credit(folder: Path, tmp_path: Path) -> None:
