@@ -146,4 +146,4 @@ class BeltActuatorNode(SorterNode):
 
 def main(args: list[str] | None = None) -> int:
     """Runs the node until it is interrupted."""
-    return run_node(BeltActuatorNode, args)
+    return run_node(BeltActuatorNode, args, at_end=BeltActuatorNode.finish)

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any, TypeVar
 
 import rclpy
+from rclpy.duration import Duration
 from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
@@ -25,6 +26,7 @@ from recycle_sorter.ros.transport import use_shipped_transport
 
 AnyNode = TypeVar("AnyNode", bound=Node)
 _SLICE_SEC = 0.25
+_DRAIN_SEC = 0.3  # what has arrived is heard by then, and what was published delivered
 
 
 def make_executor() -> Executor:
@@ -76,6 +78,14 @@ def spin(
             executor.spin_until_future_complete(finished, slice_sec)
     if finished.done():
         finished.result()
+
+
+def deliver(node: Node) -> None:
+    """Waits, but not for long, until all that a node has published is where it is wanted."""
+    deadline = time.monotonic() + _DRAIN_SEC
+    for publisher in node.publishers:
+        left_sec = max(0.0, deadline - time.monotonic())
+        publisher.wait_for_all_acked(Duration(seconds=left_sec))
 
 
 @contextmanager
@@ -145,14 +155,16 @@ def run_node(
     args: list[str] | None,
     finished: Callable[[AnyNode], Future[Any]] = lambda _: Future(),
     linger_sec: float = 0.0,
+    at_end: Callable[[AnyNode], None] = lambda _: None,
 ) -> int:
-    """Runs one node in this process.
+    """Runs one node in this process; when it is to end, what has arrived by then is still heard.
 
     Args:
         make: Makes the node.
         args: Command line, or None for ``sys.argv``.
         finished: Gives a future that ends the run; the default's never does.
         linger_sec: How long to stay after that end.
+        at_end: Called last; what it publishes is still delivered.
 
     Returns:
         The exit code, as of ``run_process``.
@@ -169,7 +181,9 @@ def run_node(
             with interrupted_by_signals(stop.set):
                 spin(executor, finished(node), is_interrupted=stop.is_set)
             # A process that exits takes its shared memory along, with the last frames in it.
-            spin(executor, Future(), linger_sec)
+            spin(executor, Future(), max(linger_sec, _DRAIN_SEC))
+            at_end(node)
+            deliver(node)
         finally:
             executor.remove_node(node)
             node.destroy_node()
