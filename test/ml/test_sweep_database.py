@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,61 @@ def test_a_sweep_outlives_a_pause_of_its_database(
     assert heard.notes
     assert summarise(sweep).counts == {"complete": 2}
     assert [row.epochs for row in summarise(sweep).trials] == [{0: 0.5}, {0: 0.5}]
+
+
+@pytest.mark.parametrize("lost", range(1, 8))
+def test_a_claim_whose_answer_is_lost_is_not_made_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: int
+) -> None:
+    sweep, heard = open_sweep(make_spec(), tmp_path, trials=3), Heard()
+    lock, uses, ran = claims.exclusive, iter(range(1, 99)), list[int]()
+
+    @contextmanager
+    def exclusive(url: str) -> Iterator[None]:
+        with lock(url):
+            yield
+        if next(uses) == lost:
+            raise broken()  # all is written, and then the connection is gone
+
+    def trial(hyperparameters: dict[str, Any], report: TrialReport) -> float:
+        ran.append(report.slot)
+        report(0, 0.5)
+        return accuracy(hyperparameters)
+
+    monkeypatch.setattr(claims, "exclusive", exclusive)
+    sweep.run(trial, heard)
+    assert ran == [0, 1, 2]
+    assert summarise(sweep).counts == {"complete": 3}
+    assert [row.attempts for row in summarise(sweep).trials] == [1, 1, 1]
+    assert len(heard.notes) == 1
+
+
+def test_a_claim_that_was_lost_has_the_parameters_that_were_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, lossy = (open_sweep(make_spec(), tmp_path / name, trials=1) for name in ("a", "b"))
+    drawn: list[dict[str, Any]] = []
+    plain.run(lambda hyperparameters, _: drawn.append(hyperparameters) or 0.5)
+    assert lossy._claim() is not None
+    lossy.run(lambda hyperparameters, _: drawn.append(hyperparameters) or 0.5)
+    assert drawn[1] == drawn[0]
+    assert summarise(lossy).counts == {"complete": 1}
+
+
+def test_claims_that_break_off_give_no_slot_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep, heard = open_sweep(make_spec(), tmp_path, trials=1), Heard()
+    taken = optuna.trial.Trial.set_user_attr
+    monkeypatch.setattr(optuna.trial.Trial, "set_user_attr", fail(3, wrapped, taken))
+    sweep.run(lambda hyperparameters, _: accuracy(hyperparameters), heard)
+    assert heard.states == ["complete"]
+
+
+def test_another_sweep_of_this_process_takes_another_trial(tmp_path: Path) -> None:
+    sweeps = [open_sweep(make_spec(), tmp_path, trials=2) for _ in range(2)]
+    taken = [sweep._claim() for sweep in sweeps]
+    assert [claim and claim.slot for claim in taken] == [0, 1]
 
 
 def test_an_end_whose_answer_is_lost_is_an_end(

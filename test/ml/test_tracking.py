@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from support.bundles import make_tiny_bundle
+from support.learning import CLASSES, make_job, tiny_network, write_folders
 from support.wandb_files import history_of, records_of, updates_of
 from support.wandb_server import Upload, serve
 
@@ -27,6 +30,8 @@ from recycle_sorter.ml import tracking
 from recycle_sorter.ml.artifacts import ArtifactRef
 from recycle_sorter.ml.record_reader import read_record
 from recycle_sorter.ml.tracking import Tracker, open_tracker
+from recycle_sorter.ml.training import run, run_folder
+from recycle_sorter.ml.training.tracked import run_jobs
 
 pytestmark = pytest.mark.ml
 
@@ -207,6 +212,39 @@ def test_sync_uploads_the_whole_lineage(
         for file in a["files"].values()
     )
     assert [row["val/loss"] for row in upload.history[train_id]] == pytest.approx([1, 1 / 2, 1 / 3])
+
+
+def test_of_models_that_no_job_here_made_only_checksums_are_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setattr(run, "build_model", tiny_network)
+    monkeypatch.setattr(run_folder, "build_model", tiny_network)
+    data = write_folders(tmp_path / "set", each=5)
+    first = make_job(data, tmp_path / "first", {"epoch_qty": 1})
+    run_jobs(first, said.append)
+    loose = tmp_path / "loose.safetensors"
+    shutil.copy(first.out / run_folder.WEIGHTS_NAME, loose)
+    bundle = make_tiny_bundle(tmp_path / "teacher", labels=CLASSES)
+    for name, weights, teacher in (
+        ("foreign", loose, bundle),
+        ("own", first.out / run_folder.WEIGHTS_NAME, first.out),
+    ):
+        settings = {"epoch_qty": 1, "weights": str(weights), "teacher": str(teacher)}
+        run_jobs(make_job(data, tmp_path / name, settings), said.append)
+    assert not [line for line in said if "W&B" in line]
+
+    foreign = artifacts_in(written(tmp_path / "foreign"))
+    used = {ref.name: ref for ref in read_record(tmp_path / "foreign").used}
+    for name in ("loose", "teacher_bundle"):
+        assert [entry.path for entry in foreign[name].manifest.contents] == ["SHA256SUMS"]
+        assert (foreign[name].use_after_commit, foreign[name].user_created) == (True, True)
+        assert json.loads(foreign[name].metadata)["sha256"] == used[name].digest
+    # What another job here made is known by its content, so that W&B draws the link.
+    own = artifacts_in(written(tmp_path / "own"))["first_trained"]
+    made = artifacts_in(written(tmp_path / "first"))["first_trained"]
+    assert (own.digest, own.use_after_commit, made.use_after_commit) == (made.digest, True, False)
+    assert len(own.manifest.contents) == 2
 
 
 def sync(upload: Upload, folder: Path) -> None:

@@ -36,12 +36,14 @@ class ArtifactRef:
         type: ``raw_data``, ``split_data``, ``model`` or a word of one's own.
         digest: sha256 over its files' checksums; equal content, equal digest.
         manifest: The file that lists its files, if it is known where.
+        is_foreign: Whether no job here made it: only its checksums are passed on.
     """
 
     name: str
     type: str
     digest: str
     manifest: Path | None = field(default=None, compare=False)
+    is_foreign: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, get_args
@@ -161,6 +162,8 @@ class Tracker:
     ) -> ArtifactRef:
         """Returns the reference to what no job of ours made, such as raw data; to be used.
 
+        W&B gets its checksums, never its files.
+
         Args:
             name: Letters, digits, dots, dashes, underscores; of others it gets an underscore.
             type: ``raw_data``, ``split_data``, ``model`` or a word of one's own.
@@ -168,7 +171,8 @@ class Tracker:
             metadata: What else is worth knowing; must fit into JSON.
             root: Files are named relative to it; by default to the folder they share.
         """
-        return self.record.describe(describe(_as_name(name), type, files, metadata, root))
+        ref = self.record.describe(describe(_as_name(name), type, files, metadata, root))
+        return replace(ref, is_foreign=True)
 
     def use_artifact(self, ref: ArtifactRef) -> None:
         """Links an artifact to this job as something that it works with."""

@@ -7,7 +7,8 @@ log its content marked "use after commit" and "made by the user". The server kno
 by its digest, so the upload creates nothing when the job that made the artifact was uploaded
 before, and draws the link. The same way serves online: it needs no name and no version.
 
-Large data never leave the machine by accident: of ``raw_data`` W&B gets the checksums only.
+Large data never leave the machine by accident: of ``raw_data``, and of whatever else no job here
+made, W&B gets the checksums only.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ class WandbRun:
         manifest = read_manifest(ref.manifest)
         size = {"files": len(manifest.files), "bytes": manifest.size, "sha256": ref.digest}
         artifact = self._wandb.Artifact(ref.name, ref.type, metadata={**manifest.metadata, **size})
-        if ref.type in _BY_CHECKSUM:
+        if ref.is_foreign or ref.type in _BY_CHECKSUM:
             sums = ref.manifest.with_suffix(".sha256")
             artifact.add_file(str(sums), name="SHA256SUMS", skip_cache=True)
             return artifact

@@ -20,7 +20,7 @@ from recycle_sorter.ml.dataset.records import read_dataset
 from recycle_sorter.ml.dataset.splits import split_dataset
 from recycle_sorter.ml.lineage import read_lineage
 from recycle_sorter.ml.record_reader import read_record
-from recycle_sorter.ml.training import run, run_folder
+from recycle_sorter.ml.training import run, run_folder, tracked
 from recycle_sorter.ml.training.job import open_folder
 from recycle_sorter.ml.training.run import train
 from recycle_sorter.ml.training.tracked import run_jobs
@@ -181,6 +181,53 @@ def test_a_folder_of_an_older_version_goes_on(data: Path, tmp_path: Path) -> Non
     open_folder(job)
     (job.out / run_folder.MANIFEST_NAME).unlink()
     open_folder(job)
+
+
+@pytest.mark.parametrize(
+    ("material", "told"),
+    [
+        ([], "material: got "),
+        (7, "material: got 7, expected an object"),
+        ({"--extra x": []}, "material, --extra x: got "),
+        ({"--extra x": {"digest": "0"}}, "material, --extra x: got "),
+        ({"--extra x": {"files": ["a.png"]}}, "material, --extra x: got "),
+        ({"--extra x": {"files": {"a.png": 5}}}, "material, --extra x: got "),
+    ],
+)
+def test_a_damaged_manifest_is_named(data: Path, tmp_path: Path, material: Any, told: str) -> None:
+    job = make_job(data, tmp_path / "run")
+    open_folder(job)
+    path = job.out / run_folder.MANIFEST_NAME
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**content, "material": material}), encoding="utf-8")
+    with pytest.raises(InvalidInputError, match=rf"{path}: {told}.*Fix: restore the file"):
+        open_folder(job)
+
+
+@pytest.mark.parametrize("gone", ["teacher", "extra", "loose", "rubber", "start"])
+def test_what_was_learned_from_may_be_gone_when_only_the_test_is_left(
+    whole: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: str
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(tracked, "evaluate_run", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_jobs(whole, silent, mode="disabled")
+    used = read_record(whole.out).used
+    shutil.rmtree(tmp_path / gone)
+    said: list[str] = []
+    run_jobs(whole, said.append, mode="disabled")
+    assert f"{whole.out} is finished already" in said
+    assert read_record(whole.out / tracked.TEST_JOB_NAME).state == "finished"
+    again = read_record(whole.out).used
+    assert {(ref.name, ref.digest) for ref in again} == {(ref.name, ref.digest) for ref in used}
+    path = tmp_path / "set" / "glass" / "2.png"
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(InvalidInputError, match=r"--data: glass/2\.png has changed"):
+        run_jobs(whole, silent, mode="disabled")
+
+
+def killed(*_: Any, **__: Any) -> Any:
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize(

@@ -225,3 +225,29 @@ def test_the_best_epoch_survives_a_kill(
     (out / run_folder.WEIGHTS_NAME).unlink()  # killed right after it had stopped
     train(make_job(data, out, settings), lambda line: None)
     assert_alike(out, unbroken)
+
+
+@pytest.mark.parametrize("is_older", [False, True])
+def test_only_epochs_that_were_compared_are_spoken_of(
+    data: Path, tmp_path: Path, is_older: bool
+) -> None:
+    settings = {"epoch_qty": 30, "early_stop": 3, "learn_rate": 1.0, "schedule": "constant"}
+    unbroken = train(make_job(data, tmp_path / "unbroken", settings), lambda line: None)
+    best, stop = run_folder.read_config(unbroken)["shipped_epoch"], len(figures(unbroken)) - 3
+    out, said = tmp_path / "run", list[str]()
+    train(make_job(data, out, settings, stop_after_steps=stop * STEPS + 1), lambda line: None)
+    if is_older:  # versions up to 0.4.1 kept no weights
+        path = out / run_folder.CHECKPOINT_NAME
+        state = torch.load(path, weights_only=False)
+        state["callbacks"] = {k: v for k, v in state["callbacks"].items() if "BestW" not in k}
+        torch.save(state, path)
+    train(make_job(data, out, settings), said.append)
+    rows = figures(out)
+    shipped = run_folder.read_config(out)["shipped_epoch"]
+    told = f"kept the weights of epoch {shipped + 1}, the least val/loss of "
+    if is_older:
+        assert shipped == min(rows[stop:], key=lambda row: row["val/loss"])["epoch"] != best
+        assert told + f"the epochs from {stop + 1}: nothing was kept of those before" in said
+    else:
+        assert shipped == min(rows, key=lambda row: row["val/loss"])["epoch"] == best
+        assert told + f"{len(rows)} epochs" in said

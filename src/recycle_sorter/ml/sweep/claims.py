@@ -13,6 +13,7 @@ import os
 import socket
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from recycle_sorter.ml.sweep.database import ERRORS, reason_of
 HEARTBEAT_SEC, GRACE_SEC = 30.0, 600.0
 MAX_ATTEMPTS = 3
 SLOT, ATTEMPT, OWNER, ALIVE = "slot", "attempt", "owner", "alive_unix_sec"
+_CLAIMANT = "claimant"
 ERROR, INTERRUPTED = "error", "interrupted"
 _LOCK_KEY = 0x7265_6379  # any number that means this lock to all
 
@@ -58,8 +60,12 @@ def claim(
     limit: int,
     distributions: Mapping[str, BaseDistribution],
     fixed: Sequence[Mapping[str, Any]] | None = None,
+    *,
+    claimant: str,
 ) -> Claim | None:
     """Takes the next slot that is free, or that a dead process left.
+
+    Made again because the answer was lost, it returns the trial that it took before.
 
     Args:
         study: The study.
@@ -67,31 +73,57 @@ def claim(
         limit: How many slots there are.
         distributions: What each parameter is drawn from.
         fixed: The parameters of each slot, in a grid.
+        claimant: Who asks (see `new_claimant`). It runs one trial at a time, and none now.
 
     Returns:
         The trial, which is running now; None if nothing is left to start.
     """
     with exclusive(url):
         bury_dead(study)
-        slots = attempts_by_slot(study)
-        waiting = [s for s, found in slots.items() if found[-1].state == TrialState.WAITING]
-        lost = [s for s, found in slots.items() if is_lost(found)]
-        if not waiting:  # else a process was killed between the next two steps
-            if lost:
-                slot = lost[0]
-                parameters = dict(slots[slot][-1].params)
-            else:
-                slot = max(slots, default=-1) + 1
-                if slot >= limit:
-                    return None
-                parameters = dict(fixed[slot]) if fixed is not None else {}
-            attempt = len(slots.get(slot, ())) + 1
-            study.enqueue_trial(parameters, user_attrs={SLOT: slot, ATTEMPT: attempt})
-        trial = study.ask(dict(distributions))
+        # Nobody else would ever end it: its process lives.
+        trial = _claimed(study, claimant) or _begin(study, limit, distributions, fixed)
+        if trial is None:
+            return None
         trial.set_user_attr(ALIVE, time.time())
-        trial.set_user_attr(OWNER, _this_process())
+        trial.set_user_attr(OWNER, {**_this_process(), _CLAIMANT: claimant})
     attrs = trial.user_attrs
     return Claim(attrs[SLOT], attrs[ATTEMPT], trial)
+
+
+def new_claimant() -> str:
+    """Returns a name that nobody else has, also among the threads of a process."""
+    return uuid.uuid4().hex
+
+
+def _claimed(study: optuna.Study, claimant: str) -> Trial | None:
+    """The trial that this claimant took without hearing of it."""
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        if trial.user_attrs.get(OWNER, {}).get(_CLAIMANT) == claimant:
+            return Trial(study, trial._trial_id)
+    return None
+
+
+def _begin(
+    study: optuna.Study,
+    limit: int,
+    distributions: Mapping[str, BaseDistribution],
+    fixed: Sequence[Mapping[str, Any]] | None,
+) -> Trial | None:
+    slots = attempts_by_slot(study)
+    waiting = [s for s, found in slots.items() if found[-1].state == TrialState.WAITING]
+    lost = [s for s, found in slots.items() if is_lost(found)]
+    if not waiting:  # else a process was killed between the next two steps
+        if lost:
+            slot = lost[0]
+            parameters = dict(slots[slot][-1].params)
+        else:
+            slot = max(slots, default=-1) + 1
+            if slot >= limit:
+                return None
+            parameters = dict(fixed[slot]) if fixed is not None else {}
+        attempt = len(slots.get(slot, ())) + 1
+        study.enqueue_trial(parameters, user_attrs={SLOT: slot, ATTEMPT: attempt})
+    return study.ask(dict(distributions))
 
 
 def attempts_by_slot(study: optuna.Study) -> dict[int, list[FrozenTrial]]:
@@ -107,7 +139,9 @@ def is_lost(attempts: Sequence[FrozenTrial]) -> bool:
     """Whether a slot's last trial was killed or interrupted, and may be tried again."""
     last = attempts[-1]
     was_killed = last.state == TrialState.FAIL and ERROR not in last.user_attrs
-    kills = sum(INTERRUPTED not in trial.user_attrs for trial in attempts)
+    # One that nobody owned was never run: the claim itself broke off.
+    begun = (trial.user_attrs for trial in attempts if OWNER in trial.user_attrs)
+    kills = sum(INTERRUPTED not in attrs for attrs in begun)
     return was_killed and kills < MAX_ATTEMPTS
 
 

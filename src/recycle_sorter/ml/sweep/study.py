@@ -106,6 +106,7 @@ class Sweep:
         names = [p.name for p in self._searched]
         points = spec.grid() if spec.method == "grid" else []
         self._grid = [{name: point[name] for name in names} for point in points]
+        self._claimant = claims.new_claimant()
         self.limit = _limit(spec, trials, len(self._grid))
         self._distributions = {
             p.name: distribution_of(p, is_grid=spec.method == "grid") for p in self._searched
@@ -197,8 +198,9 @@ class Sweep:
         }
 
     def _claim(self) -> Claim | None:
+        study, grid, claimant = self.study, self._grid or None, self._claimant
         return claims.claim(
-            self.study, self.url, self.limit, self._distributions, self._grid or None
+            study, self.url, self.limit, self._distributions, grid, claimant=claimant
         )
 
     def _run_one(self, claim: Claim, run_trial: RunTrial, watcher: Watcher) -> Outcome:

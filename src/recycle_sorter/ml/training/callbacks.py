@@ -103,6 +103,8 @@ class BestWeights(Callback):
 
     Attributes:
         epoch: The best epoch, from 0; None as long as no loss was a number.
+        since: The first epoch that was compared: not 0 where a version that kept no weights was
+            killed, whose best ones are lost.
     """
 
     def __init__(self, average: Average | None = None) -> None:
@@ -110,18 +112,22 @@ class BestWeights(Callback):
         self._loss = math.inf
         self._weights: dict[str, torch.Tensor] = {}
         self.epoch: int | None = None
+        self.since: int | None = None
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best epoch so far: its number, loss and weights."""
-        return {"epoch": self.epoch, "loss": self._loss, "weights": self._weights}
+        best = {"epoch": self.epoch, "loss": self._loss, "weights": self._weights}
+        return {**best, "since": self.since}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from the best epoch before the kill."""
         self.epoch, self._loss = state_dict["epoch"], state_dict["loss"]
-        self._weights = state_dict["weights"]
+        self._weights, self.since = state_dict["weights"], state_dict.get("since", 0)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Keep what was validated just now if nothing before was as good."""
+        if self.since is None:
+            self.since = trainer.current_epoch
         loss = float(trainer.callback_metrics["val/loss"])
         if loss < self._loss:  # as EarlyStopping compares
             self.epoch, self._loss = trainer.current_epoch, loss

@@ -92,11 +92,17 @@ def class_counts(job: TrainingJob) -> list[int]:
     return [labels.count(label) for label in range(len(job.classes))]
 
 
+def is_trained(job: TrainingJob) -> bool:
+    """Return whether its weights are there, so that at most its test is left to do."""
+    return (job.out / run_folder.WEIGHTS_NAME).is_file()
+
+
 def open_folder(job: TrainingJob, *, writes: bool = True) -> None:
     """Write ``config.json``, ``split.csv`` and the manifest; an older folder must be of this job.
 
     The manifest holds the hashes of all that the training depends on: an older folder's files must
-    be as they were. Folders of older versions know those of the data set only.
+    be as they were. Folders of older versions know those of the data set only, and where only the
+    test is left, nothing but the data set is needed: a teacher may be gone by then.
 
     Args:
         job: The training.
@@ -112,9 +118,11 @@ def open_folder(job: TrainingJob, *, writes: bool = True) -> None:
     if not writes:
         return
     manifest = make_manifest(job.splits)
-    materials = list_material(job)
-    hashes = hash_material(materials)
-    check_held_out(job.splits, manifest, materials, hashes)
+    hashes = None
+    if not (goes_on and is_trained(job)):
+        materials = list_material(job)
+        hashes = hash_material(materials)
+        check_held_out(job.splits, manifest, materials, hashes)
     path = job.out / run_folder.MANIFEST_NAME
     if goes_on:
         changed = changes(path, manifest, hashes)
@@ -123,6 +131,7 @@ def open_folder(job: TrainingJob, *, writes: bool = True) -> None:
                 "--out", str(job.out), f"the files that it began with ({'; '.join(changed)})",
                 "put them back as they were, or choose another folder",
             )  # fmt: skip
+    if goes_on or hashes is None:
         return
     job.out.mkdir(parents=True, exist_ok=True)
     write_split_file(job.splits, job.classes, job.out / run_folder.SPLIT_NAME)

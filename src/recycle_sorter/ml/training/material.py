@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _KEY: Final = "material"
 _LEARNED: Final = ("--extra", "--unlabelled")
 _SHOWN: Final = 3
+_RESTORE: Final = "restore the file, or choose another run folder"
 _NO_FILE: Final = ("none", "imagenet", "packaged")
 
 
@@ -139,7 +140,7 @@ def write_manifest(path: Path, data: DataManifest, hashes: Hashes) -> None:
     replace_text(path, json.dumps(content, indent=1) + "\n")
 
 
-def changes(path: Path, data: DataManifest, hashes: Hashes) -> list[str]:
+def changes(path: Path, data: DataManifest, hashes: Hashes | None) -> list[str]:
     """Returns what has changed since a manifest was written, in words.
 
     Manifests of older versions know the data set only: the rest is taken for the same.
@@ -147,7 +148,7 @@ def changes(path: Path, data: DataManifest, hashes: Hashes) -> list[str]:
     Args:
         path: The manifest; a run folder of an old version has none.
         data: The hashes of the splits now.
-        hashes: Those of the material now.
+        hashes: Those of the material now; None where nothing is learned from it any more.
 
     Raises:
         InvalidInputError: If the manifest is damaged.
@@ -156,12 +157,30 @@ def changes(path: Path, data: DataManifest, hashes: Hashes) -> list[str]:
         return []
     former = read_manifest(path)
     told = _changed("--data", _flat(former.parts), _flat(data.parts))
-    material = json.loads(path.read_text(encoding="utf-8")).get(_KEY)
+    if hashes is None:
+        return told
+    material = _read_material(path)
     if material is not None:
         for title in {**material, **hashes}:
-            before = material.get(title, {}).get("files", {})
-            told += _changed(title, before, hashes.get(title, {}))
+            told += _changed(title, material.get(title, {}), hashes.get(title, {}))
     return told
+
+
+def _read_material(path: Path) -> dict[str, dict[str, str]] | None:
+    """The files of the material by title, as `write_manifest` wrote them; None if it did not."""
+    material = json.loads(path.read_text(encoding="utf-8")).get(_KEY)
+    if material is None:
+        return None
+    if not isinstance(material, dict):
+        raise InvalidInputError(f"{path}: {_KEY}", material, "an object", _RESTORE)
+    found: dict[str, dict[str, str]] = {}
+    for title, part in material.items():
+        files = part.get("files") if isinstance(part, dict) else None
+        if not isinstance(files, dict) or not all(isinstance(one, str) for one in files.values()):
+            expected = "digest and files, each with its hash"
+            raise InvalidInputError(f"{path}: {_KEY}, {title}", part, expected, _RESTORE)
+        found[title] = files
+    return found
 
 
 def _pictures(option: str, path: Path, pictures: Sequence[Picture]) -> Material:

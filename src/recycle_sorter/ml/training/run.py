@@ -24,6 +24,7 @@ from recycle_sorter.ml.training.job import (
     Say,
     TrainingJob,
     class_counts,
+    is_trained,
     open_folder,
     spec_of,
     training_pictures,
@@ -140,7 +141,7 @@ def train(
     is_first = is_first_process()
     say = say if is_first else _silent
     open_folder(job, writes=is_first)
-    if (job.out / run_folder.WEIGHTS_NAME).is_file():
+    if is_trained(job):
         say(f"{job.out} is finished already")
         return job.out
     cv2.setNumThreads(1)  # OpenCV's own threads would only fight torch's
@@ -166,8 +167,8 @@ def train(
     except Stopped:
         return job.out
     if trainer.is_global_zero:
-        kept = [one.epoch for one in trainer.callbacks if isinstance(one, BestWeights)]  # type: ignore[attr-defined]
-        _finish(job, module.model, started_sec, kept[0] if kept else None, say)
+        best = [one for one in trainer.callbacks if isinstance(one, BestWeights)]  # type: ignore[attr-defined]
+        _finish(job, module.model, started_sec, best[0] if best else None, say)
     return job.out
 
 
@@ -176,15 +177,19 @@ def _silent(line: str) -> None:
 
 
 def _finish(
-    job: TrainingJob, model: nn.Module, started_sec: float, kept: int | None, say: Say
+    job: TrainingJob, model: nn.Module, started_sec: float, best: BestWeights | None, say: Say
 ) -> None:
     config = run_folder.read_config(job.out)
     rows = read_metrics(job.out / run_folder.METRICS_NAME)
     config["minutes"] = round(sum(row.get("seconds", 0.0) for row in rows) / 60, 2)
+    kept = None if best is None else best.epoch
     # Whose weights these are, as `metrics.jsonl` counts epochs: from 0.
     config["shipped_epoch"] = rows[-1]["epoch"] if kept is None and rows else kept
-    if kept is not None:
-        say(f"kept the weights of epoch {kept + 1}, the least val/loss of {len(rows)} epochs")
+    if best is not None and kept is not None:
+        of = f"{len(rows)} epochs"
+        if best.since:
+            of = f"the epochs from {best.since + 1}: nothing was kept of those before"
+        say(f"kept the weights of epoch {kept + 1}, the least val/loss of {of}")
     config["minutes_this_call"] = round((time.monotonic() - started_sec) / 60, 2)
     run_folder.write_config(job.out, config)
     run_folder.write_weights(model, job.out / run_folder.WEIGHTS_NAME)

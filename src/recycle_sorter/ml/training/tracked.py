@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.ml.artifacts import MODEL
 from recycle_sorter.ml.dataset.store import PictureStore
 from recycle_sorter.ml.evaluation.calibration import fit_temperature
 from recycle_sorter.ml.evaluation.coverage import coverage_curve
@@ -18,11 +19,12 @@ from recycle_sorter.ml.evaluation.plots import save_plots
 from recycle_sorter.ml.evaluation.predictions import predict, predict_files, torch_network
 from recycle_sorter.ml.evaluation.report import write_evaluation
 from recycle_sorter.ml.models.zoo import gradcam_layer
+from recycle_sorter.ml.record_reader import logged_artifacts
 from recycle_sorter.ml.tracking import ArtifactRef, Mode, Tracker, open_tracker
 from recycle_sorter.ml.training import run_folder
 from recycle_sorter.ml.training.callbacks import read_metrics
 from recycle_sorter.ml.training.hyperparameters import Hyperparameters
-from recycle_sorter.ml.training.job import open_folder
+from recycle_sorter.ml.training.job import is_trained, open_folder
 from recycle_sorter.ml.training.material import list_material
 from recycle_sorter.ml.training.run import Say, TrainingJob, train
 from recycle_sorter.ml.training.trainer import is_first_process
@@ -97,6 +99,8 @@ def _shipped_row(folder: Path, rows: Sequence[dict[str, Any]]) -> dict[str, Any]
 def data_artifacts(tracker: Tracker, job: TrainingJob) -> tuple[list[ArtifactRef], dict[str, Any]]:
     """Describe all that is learned from by checksums: nobody uploads gigabytes by accident.
 
+    A model that a job here made is that job's own artifact, which it has uploaded already.
+
     Returns:
         The data set, then what there is beside it (pictures, start, teacher); and the split.
     """
@@ -107,11 +111,22 @@ def data_artifacts(tracker: Tracker, job: TrainingJob) -> tuple[list[ArtifactRef
             job.data.resolve().stem, "raw_data", files, {"pictures": len(files)}
         )
     ]
-    for one in list_material(job):
+    # A trained run has linked the rest when it learned from it; by now it may be gone.
+    for one in [] if is_trained(job) else list_material(job):
         about = {"option": one.option, "files": len(one.members)}
-        refs.append(tracker.describe_artifact(one.artifact, one.type, one.members, about))
+        ref = tracker.describe_artifact(one.artifact, one.type, one.members, about)
+        made = _made_in(one.members[0].parent) if one.type == MODEL else []
+        refs.append(replace(ref, is_foreign=ref not in made))
     counts = {part: len(getattr(job.splits, part)) for part in ("train", "val", "test")}
     return refs, {**counts, "by": job.splits.by, "seed": job.splits.seed}
+
+
+def _made_in(folder: Path) -> list[ArtifactRef]:
+    """What the job of a folder made, as far as its record can be read: only a link hangs on it."""
+    try:
+        return logged_artifacts(folder, MODEL)
+    except InvalidInputError:
+        return []
 
 
 def test(
