@@ -14,12 +14,15 @@ from typing import Any
 import pytest
 from sensor_msgs.msg import CameraInfo
 from support.bags import write_item_bag
+from support.belt_lines import Thing
+from support.belt_ros import Talker, write_layout
 from support.ros import BEST_EFFORT, LATCHED, Harness
 
 from recycle_sorter.ros import actuator_node, camera_node, classifier_node, compose, recorder_node
 from recycle_sorter_msgs.msg import (
     DiverterCommand,
     DiverterState,
+    ItemRecord,
     MaterialClassification,
     ModelInfo,
 )
@@ -136,6 +139,28 @@ def test_the_graph_works_across_processes_and_each_ends_cleanly(
             assert "Traceback" not in errors
     assert [m.material for m in commands[:4]] == ["glass", "metal"] * 2
     assert (record / "metadata.yaml").is_file()
+
+
+def test_a_belts_actuator_that_is_stopped_ends_every_item_first(
+    ros: Harness, tmp_path: Path
+) -> None:
+    states = ros.collect(DiverterState, "actuator/diverter_state", LATCHED, publishers=0)
+    layout = write_layout(tmp_path)
+    with process("belt_actuator_node", layout=layout, lossless=True) as child:
+        talker = Talker(ros, [Thing(0.4, "metal"), Thing(0.0)], 1_700_000_000 * 10**9)
+        ros.wait_count(states, 1, "states")
+        talker.say(1.3)  # one is on its way to its flap, one is in view
+        ros.wait_for(lambda: talker.decisions, "the first decision")
+        assert not talker.records
+        # One more picture, and at once the end: it is heard all the same.
+        talker.say(1.34, and_wait=False)
+        child.send_signal(signal.SIGINT)
+        _, errors = child.communicate(timeout=20)
+        assert child.returncode == 0, errors
+        ros.wait_count(talker.records, 2, "records")
+    assert {m.item_id for m in talker.records} == {1, 2}
+    assert {m.cause for m in talker.records} == {ItemRecord.CAUSE_RUN_ENDED}
+    assert not talker.commands
 
 
 def test_the_composed_graph_ends_cleanly_on_ctrl_c(
