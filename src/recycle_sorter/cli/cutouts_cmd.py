@@ -26,6 +26,8 @@ _EXAMPLES = """
 
 recycle-sorter cutouts photographs --out my_cutouts [dim]photographs/glass/1.jpg, ...[/dim]
 
+recycle-sorter cutouts photographs --split split.csv --out my_cutouts [dim]to train on[/dim]
+
 recycle-sorter simulate --library my_cutouts
 
 recycle-sorter render --alone --scene station --out renders --seed 700000 --count 12
@@ -44,19 +46,31 @@ def cutouts(
         int | None, typer.Option(min=1, help="At most so many of each material.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the items' lengths.")] = 1,
+    split: Annotated[
+        Path | None, typer.Option(help="CSV of path,material,split: only one part of the pictures.")
+    ] = None,
+    split_name: Annotated[
+        str, typer.Option(help="Which part: what is trained on, or what is measured on.")
+    ] = "train",
 ) -> None:
     """Cuts single items out of labelled pictures, for the digital twin.
 
     A picture shows one item on a plain, light board. Where it is transparent, that tells the item
     from the board; otherwise colour does, and pictures in which it does so badly are left out. No
     picture tells how long an item is: each gets a length that is plausible for its material.
+
+    Where crops of these items are to train a model, give the model's --split: cut-outs of pictures
+    that it is measured on would make its figures flatter, and nothing can tell afterwards.
     """
     from recycle_sorter.credit_file import copy_licences, write_credits
     from recycle_sorter.ml.provenance import made_from
-    from recycle_sorter.sources.pictures import find_pictures
+    from recycle_sorter.sources.pictures import find_pictures, pick_split
     from recycle_sorter.twin.cutouts import Refusal, write_library
 
-    found = [picture for picture in find_pictures(pictures) if picture.material]
+    found = find_pictures(pictures)
+    if split is not None:
+        found = pick_split(found, split, split_name)
+    found = [picture for picture in found if picture.material]
     if not found:
         raise InvalidInputError(
             "pictures", str(pictures), "one folder for each material", "sort the pictures into them"

@@ -121,6 +121,22 @@ def test_count_is_a_limit_for_each_material(tmp_path: Path) -> None:
     assert "4 cut-outs (glass 2, metal 2)" in result.stdout
 
 
+def test_only_one_part_of_a_split_is_cut_out(tmp_path: Path) -> None:
+    for number in range(4):
+        write(tmp_path / "in", "glass", number)
+    parts = ("train", "val", "test", "train")
+    rows = [f"glass/{number}.png,glass,{part}" for number, part in enumerate(parts)]
+    split = tmp_path / "split.csv"
+    split.write_text("\n".join(["path,material,split", *rows]), encoding="utf-8")
+    call(tmp_path / "in", "--split", split, "--out", tmp_path / "train")
+    call(tmp_path / "in", "--split", split, "--split-name", "val", "--out", tmp_path / "val")
+    told = {name: [c.source for c in load_library(tmp_path / name).cutouts] for name in parts[:2]}
+    assert told == {"train": ["glass/0.png", "glass/3.png"], "val": ["glass/1.png"]}
+    result = call(tmp_path / "in", "--split", split, "--split-name", "x", "--out", tmp_path / "x")
+    assert isinstance(result.exception, InvalidInputError)
+    assert "split: got 'x', expected one of test, train, val" in str(result.exception)
+
+
 def test_nothing_to_cut_is_an_error(tmp_path: Path) -> None:
     write(tmp_path / "in", "glass", 1, is_blank=True)
     result = call(tmp_path / "in", "--out", tmp_path / "out")
