@@ -76,7 +76,7 @@ def find_blobs(departure: Departure, sizes: BlobSizes) -> list[Blob]:
             parts = _parts(one.mask, opened[window], own[window], min_area)
             blobs += [_blob(part, one.left_px, one.top_px) for part in parts]
     thin = _changed(closed, cv2.MORPH_OPEN, 0.3 * sizes.min_px)
-    blobs += _strips(thin, body, departure.score, sizes)
+    blobs += _strips(thin, blobs, departure.score, sizes)
     blobs = joined(blobs, sizes)
     mark_near(blobs, body.shape, sizes.near_px)
     for blob in blobs:
@@ -103,12 +103,20 @@ def _held(whole: Blob, sure: Mask, score: NDArray[np.float32], sizes: BlobSizes)
     ]
 
 
-def _strips(thin: Mask, body: Mask, score: NDArray[np.float32], sizes: BlobSizes) -> list[Blob]:
-    """Thin items, such as a drinking straw's paper, that no disc of half an item's side fits in."""
+def _strips(
+    thin: Mask, blobs: list[Blob], score: NDArray[np.float32], sizes: BlobSizes
+) -> list[Blob]:
+    """Thin items, such as a drinking straw's paper, that no disc of half an item's side fits in.
+
+    Or only where they are broadest, in so small a part that it is none of the ``blobs``.
+    """
     found = []
+    taken = np.zeros(thin.shape, np.uint8)
+    for blob in blobs:
+        taken[blob.window] |= blob.mask
     for strip in components(thin):
         window, area = strip.window, np.count_nonzero(strip.mask)
-        if area < 0.5 * sizes.min_px**2 or np.logical_and(body[window], strip.mask).any():
+        if area < 0.5 * sizes.min_px**2 or np.logical_and(taken[window], strip.mask).any():
             continue
         if max(strip.mask.shape) > _STRIP_SIDES * sizes.min_px:
             continue

@@ -93,6 +93,16 @@ def test_a_strip_is_an_item_and_a_scratch_is_not(length: int, width: int, count:
     assert len(blobs_of(score)) == count
 
 
+def test_a_strip_with_a_broader_end_is_an_item() -> None:
+    # The end alone would do for a blob's body, and is too small for an item.
+    score = canvas()
+    rectangle(score, 100, 100, 20, 4)
+    rectangle(score, 117, 99, 5, 5)
+    (found,) = blobs_of(score)
+    assert extent(found)[0] == pytest.approx(100, abs=1)
+    assert extent(found)[1] == pytest.approx(122, abs=1)
+
+
 def extent(blob: Blob) -> tuple[int, int]:
     return blob.left_px, blob.left_px + blob.mask.shape[1]
 
