@@ -103,6 +103,9 @@ def test_the_card_tells_it(bundle: ModelBundle) -> None:
         "## Known weaknesses",
     ):
         assert words in card
+    if bundle.temperature == 1:  # six pictures make no network surer
+        assert "The temperature stays 1:" in card.replace("\n", " ")
+    assert bundle.temperature >= 1
     prose = [line for line in card.splitlines() if not line.startswith(("|", "recycle-sorter"))]
     assert max(map(len, prose)) <= 100
 

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -102,3 +104,18 @@ def test_help_shows_examples() -> None:
     said = CliRunner().invoke(app, ["sweep", "--help"]).output
     assert "recycle-sorter sweep --data ../shared/trashnet" in said
     assert "postgresql://me@host/sweeps" in said
+
+
+def test_the_printed_best_trains_on_the_sweeps_split(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "set", train_each=4)
+    text = SWEEP.replace("[true, false]", "[true]") + "  seed: {value: 4}\n"
+    write_sweep(tmp_path, text)
+    said = sweep(tmp_path, "--seed", "2")
+    line = next(line for line in said.splitlines() if line.startswith("the best: "))
+    line = line.removeprefix("the best: ")
+    assert html.escape(line) in (tmp_path / "out" / "sweep.html").read_text("utf-8")
+    words = [*shlex.split(line)[1:], "--out", str(tmp_path / "run"), "--tracking", "disabled"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    tables = [(tmp_path / at / "split.csv").read_bytes() for at in ("run", "out/trial0000")]
+    assert tables[0] == tables[1]

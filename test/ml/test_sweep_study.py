@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import math
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
@@ -18,7 +20,7 @@ import pytest
 from support.sweeping import PARAMETERS, accuracy, close_sweeps, make_spec, open_sweep
 
 from recycle_sorter.core.errors import InvalidInputError, SorterError
-from recycle_sorter.ml.sweep.report import headline, write_report
+from recycle_sorter.ml.sweep.report import headline, train_command, write_report
 from recycle_sorter.ml.sweep.strategy import SamplerBySlot, distribution_of
 from recycle_sorter.ml.sweep.study import TrialReport
 from recycle_sorter.ml.sweep.summary import SweepSummary, summarise
@@ -302,9 +304,10 @@ def test_the_report_stands_alone(tmp_path: Path) -> None:
     spec = make_spec(early_terminate={"type": "hyperband", "min_iter": 3})
     sweep = open_sweep(spec, tmp_path, trials=6)
     sweep.run(trained(TOPS))
-    page = write_report(summarise(sweep), tmp_path).read_text("utf-8")
+    best = "recycle-sorter train --data 'my set' --learn_rate=0.1"
+    page = write_report(summarise(sweep), tmp_path, best).read_text("utf-8")
     assert "6 of 6 trials (3 complete, 3 stopped); best val/accuracy 0.9699 (trial0005)" in page
-    assert "recycle-sorter train --learn_rate=" in page
+    assert f"<code>{html.escape(best)}</code>" in page
     assert page.count("<img ") == page.count("data:image/png;base64,") == 3  # too few to rank
     assert re.findall(r"(?:src|href)=\"(?!data:)", page) == []
     for name in ("history", "epochs", "parameters"):
@@ -324,3 +327,27 @@ def test_a_report_of_nothing_is_written_too(tmp_path: Path) -> None:
     page = write_report(summarise(sweep), tmp_path).read_text("utf-8")
     assert "0 of 3 trials (none)" in page
     assert "<img" not in page
+
+
+@pytest.mark.parametrize(
+    ("own", "changes", "words"),
+    [
+        ({"learn_rate": 0.0012345678912}, {}, ["--learn_rate=0.0012345678912"]),
+        ({}, {"data": Path("my set")}, []),
+        ({}, {"split_by": "object"}, ["--split-by", "object"]),
+        ({}, {"split": Path("a b.csv"), "split_by": "object"}, ["--split", "a b.csv"]),
+        ({}, {"seed": 3}, ["--seed=3"]),
+        ({"seed": 3}, {"seed": 3}, ["--seed=3"]),
+        ({"seed": 4}, {"seed": 3}, ["--split", "out/trial0002/split.csv", "--seed=4"]),
+        ({"seed": 0}, {"seed": 3}, ["--split", "out/trial0002/split.csv"]),
+        ({"seed": 4}, {"split": Path("s.csv")}, ["--split", "s.csv", "--seed=4"]),
+        ({"weights": "$HOME/it's"}, {}, ["--weights=$HOME/it's"]),
+    ],
+)
+def test_the_best_is_trained_on_the_split_that_it_was_chosen_by(
+    own: dict[str, Any], changes: dict[str, Any], words: list[str]
+) -> None:
+    given: dict[str, Any] = {"data": Path("set"), "split": None, "split_by": "picture", "seed": 0}
+    given |= {"trial_split": Path("out/trial0002/split.csv"), **changes}
+    line = train_command(own, **given)
+    assert shlex.split(line) == ["recycle-sorter", "train", "--data", str(given["data"]), *words]

@@ -108,8 +108,9 @@ def sweep(
         with _watch(searched, console) as watcher:
             searched.run(make_trial(job, spec.metric, say, mode=mode), watcher)
         summary = searched.ask(lambda: summarise(searched), say)
-        page = write_report(summary, folder)
-    for line in _conclusion(summary, data):
+        best = _best_command(summary, folder, data, split, split_by, seed)
+        page = write_report(summary, folder, best)
+    for line in _conclusion(summary, best):
         typer.echo(line)
     typer.echo(f"report: {page}")
     failed = [row.error for row in summary.trials if row.state == "failed"]
@@ -139,15 +140,31 @@ def read_setting(text: str) -> tuple[str, Scalar]:
     return name, word
 
 
-def _conclusion(summary: SweepSummary, data: Path) -> Iterator[str]:
-    from recycle_sorter.ml.sweep.report import command_line, headline
+def _best_command(
+    summary: SweepSummary, folder: Path, data: Path, split: Path | None, split_by: str, seed: int
+) -> str:
+    """Returns what trains the best again; nothing if there is none yet."""
+    from recycle_sorter.ml.sweep.report import train_command
+    from recycle_sorter.ml.sweep.study import trial_name
+    from recycle_sorter.ml.training.run_folder import SPLIT_NAME
+
+    if summary.best is None:
+        return ""
+    written = folder / trial_name(summary.best.slot) / SPLIT_NAME
+    return train_command(
+        summary.best.hyperparameters,
+        data=data, split=split, split_by=split_by, seed=seed, trial_split=written,
+    )  # fmt: skip
+
+
+def _conclusion(summary: SweepSummary, best_command: str) -> Iterator[str]:
+    from recycle_sorter.ml.sweep.report import headline
 
     yield headline(summary)
     for name, share in list(summary.importance.items())[:5]:
         yield f"  {share:4.0%} {name}"
-    if summary.best is not None:
-        words = command_line(summary.best.hyperparameters)
-        yield f"the best: recycle-sorter train --data {data} {words}"
+    if best_command:
+        yield f"the best: {best_command}"
 
 
 def _common_job(

@@ -152,6 +152,9 @@ def _find(job: TrainingJob) -> None:
     from recycle_sorter.ml.training.finder import PLOT_NAME, find_learn_rate
 
     rate = find_learn_rate(job, typer.echo)
+    if rate is None:  # a script must not go on with what is not there
+        typer.echo(f"plot: {job.out / PLOT_NAME}")
+        raise typer.Exit(1)
     typer.echo(f"suggestion: --learn_rate={rate:.2g} (plot: {job.out / PLOT_NAME})")
 
 

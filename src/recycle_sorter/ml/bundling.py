@@ -19,7 +19,7 @@ from recycle_sorter.ml import engine_figures, provenance, run_data
 from recycle_sorter.ml.artifacts import MODEL
 from recycle_sorter.ml.card import CardFacts, model_card
 from recycle_sorter.ml.dataset.splits import Splits
-from recycle_sorter.ml.evaluation.metrics import fit_temperature
+from recycle_sorter.ml.evaluation.metrics import fit_temperature, sharpening_remark
 from recycle_sorter.ml.evaluation.predictions import Predictions
 from recycle_sorter.ml.export import INT8_PICTURES, write_description, write_graph, write_int8
 from recycle_sorter.ml.record import EVENTS, FOLDER
@@ -84,6 +84,7 @@ class _Measured:
     """What a bundle says of its network beside the network itself."""
 
     temperature: float
+    remark: str  # on the temperature
     thresholds: Thresholds | None
     figures: dict[str, Any]
 
@@ -143,6 +144,7 @@ def export_bundle(job: ExportJob, say: Say = print) -> ModelBundle:
         spec=run.spec,
         parameters=sum(value.numel() for value in run.model.parameters()),
         temperature=measured.temperature,
+        remark=measured.remark,
         thresholds=measured.thresholds,
         figures=measured.figures,
         licence=about["licence"],
@@ -197,7 +199,11 @@ def _measure(
         say(f"{name} differs from the trained network by {difference:.1g} in logits")
     answers = engine_figures.ask(draft, "onnxruntime", "fp32", sets)
     # On val only: a temperature or a threshold that knew the test would flatter itself.
-    temperature = round(fit_temperature(answers["val"].logits, answers["val"].labels), 4)
+    known = answers["val"].logits, answers["val"].labels
+    temperature = round(fit_temperature(*known), 4)
+    remark = sharpening_remark(*known, temperature)
+    if remark:
+        say(remark)
     thresholds = suggest_thresholds(replace(answers["val"], temperature=temperature))
     rows = [engine_figures.figures_of("onnxruntime", "fp32", answers, temperature)]
 
@@ -236,7 +242,7 @@ def _measure(
         "date": datetime.now(timezone.utc).date().isoformat(),
         "trained": {name: run.config.get(name) for name in _TRAINED},
     }
-    return _Measured(temperature, thresholds, figures)
+    return _Measured(temperature, remark, thresholds, figures)
 
 
 def _licence_text(job: ExportJob) -> str:

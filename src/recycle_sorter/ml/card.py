@@ -58,6 +58,7 @@ class CardFacts:
         sources: The pictures.
         leaks: Sentences on pictures that were measured though a forerunner learned from them.
         note: A remark.
+        remark: A sentence on the temperature.
     """
 
     title: str
@@ -74,6 +75,7 @@ class CardFacts:
     sources: Sequence[Source]
     leaks: Sequence[str] = ()
     note: str = ""
+    remark: str = ""
 
 
 def model_card(facts: CardFacts) -> str:
@@ -136,6 +138,7 @@ def _figures(facts: CardFacts) -> str:
         f"surest 90 % of the answers. Intervals are bootstrapped.{unmeasured}",
         _table(header, rows),
         "The temperature was fitted on `val`, so the calibration errors on it flatter a little. "
+        + (f"{facts.remark} " if facts.remark else "")
         + _thresholds(facts.thresholds),
         f"Largest difference in logits from the trained network, on real pictures: {parity}.",
     )

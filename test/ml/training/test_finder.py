@@ -15,7 +15,6 @@ import pytest
 import torch
 from support.learning import make_job, tiny_network, write_folders
 
-from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.ml.models.zoo import read_weights
 from recycle_sorter.ml.training import finder, run, run_folder
 from recycle_sorter.ml.training.finder import (
@@ -43,6 +42,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_rate_is_suggested_drawn_and_written_down(data: Path, tmp_path: Path) -> None:
     job = make_job(data, tmp_path / "run", {"ema_decay": 0.5, "early_stop": 2})
     rate = find_learn_rate(job, lambda line: None, steps=40)
+    assert rate is not None
     assert 1e-6 < rate < 1
     content = json.loads((job.out / DATA_NAME).read_text(encoding="utf-8"))
     assert content["suggestion"] == rate
@@ -71,11 +71,32 @@ def test_nothing_else_is_left(data: Path, tmp_path: Path) -> None:
     assert (job.out / PLOT_NAME).is_file()
 
 
-def test_too_few_steps_give_no_suggestion(data: Path, tmp_path: Path) -> None:
+def test_no_suggestion_is_said_and_drawn_all_the_same(data: Path, tmp_path: Path) -> None:
     job = make_job(data, tmp_path / "run")
-    with pytest.raises(InvalidInputError, match=r"learn_rate: .*give more pictures or steps"):
-        find_learn_rate(job, lambda line: None, steps=5)
-    assert not (job.out / DATA_NAME).exists()
+    said: list[str] = []
+    assert find_learn_rate(job, said.append, steps=5) is None
+    assert any("no suggestion: the loss never falls" in line for line in said)
+    content = json.loads((job.out / DATA_NAME).read_text(encoding="utf-8"))
+    assert content["suggestion"] is None
+    assert len(content["loss"]) == 5
+    assert (job.out / PLOT_NAME).is_file()
+
+
+def test_a_dip_behind_the_least_loss_is_no_suggestion() -> None:
+    rates = np.geomspace(1e-6, 1, 61)
+    losses = 2 - 1 / (1 + (1e-3 / rates) ** 2) + 6 / (1 + (0.05 / rates) ** 4)
+    losses[54:] -= 4  # training has diverged; the cliff is steeper than the way down
+    assert losses[54:].min() > losses.min()
+    rate = steepest(rates, losses)
+    assert rate == pytest.approx(1e-3, rel=0.5)
+    assert rate <= rates[losses.argmin()]
+
+
+def test_a_loss_that_only_rises_is_no_suggestion_whatever_comes_behind() -> None:
+    rates = np.geomspace(1e-6, 1, 61)
+    losses = np.linspace(1, 9, 61)
+    losses[55:] -= 3
+    assert steepest(rates, losses) is None
 
 
 def test_the_steepest_fall_counts_by_orders_of_magnitude() -> None:

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from recycle_sorter.ml.models.zoo import build_model, stages
 from recycle_sorter.ml.training import run, run_folder
-from recycle_sorter.ml.training.callbacks import Average
+from recycle_sorter.ml.training.callbacks import Average, warmed_decay
 from recycle_sorter.ml.training.hyperparameters import Hyperparameters
 from recycle_sorter.ml.training.loader import Batch, TrainingBatches, ValidationBatches
 from recycle_sorter.ml.training.module import Classifier, Teacher, distillation_loss
@@ -233,19 +233,45 @@ def test_frozen_norms_stay_frozen_when_modes_are_switched() -> None:
         assert module.model.training is mode
 
 
-def test_the_average_is_what_remains() -> None:
-    module, _ = fitted({"ema_decay": 0.9, "learn_rate": 0.05, "schedule": "constant"})
+def averaged(monkeypatch: pytest.MonkeyPatch, decay: float, epochs: int) -> list[torch.Tensor]:
+    """The head at the start, after each step, and what is left of it."""
+    seen: list[torch.Tensor] = []
+
+    def keep(self: Watch, trainer: pl.Trainer, module: Any, *_: Any) -> None:
+        seen.append(module.model.fc.weight.detach().clone())
+
+    monkeypatch.setattr(Watch, "on_train_batch_end", keep, raising=False)
+    chosen = {"ema_decay": decay, "learn_rate": 0.05, "schedule": "constant"}
+    module, _ = fitted({**chosen, "epoch_qty": epochs})
     torch.manual_seed(0)
-    plain, _ = fitted({"learn_rate": 0.05, "schedule": "constant"})
-    # Steps are the same; what is left differs, and lies nearer to the start.
-    torch.manual_seed(0)
-    start = tiny_network("resnet18", 3).state_dict()
-    far = {"plain": 0.0, "average": 0.0}
-    for name, value in start.items():
-        if name.endswith("weight") and value.ndim > 1:
-            far["plain"] += float((plain.model.state_dict()[name] - value).square().sum())
-            far["average"] += float((module.model.state_dict()[name] - value).square().sum())
-    assert 0 < far["average"] < 0.9 * far["plain"]
+    start = tiny_network("resnet18", 3).fc.weight.detach()
+    return [start, *seen, module.model.fc.weight.detach()]
+
+
+def test_the_average_is_what_remains(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, *steps, left = averaged(monkeypatch, 0.3, 4)
+    assert len(steps) == 8
+    expected = steps[0]
+    for updates, now in enumerate(steps[1:], 1):
+        decay = min(0.3, (1 + updates) / (10 + updates))
+        expected = decay * expected + (1 - decay) * now
+    torch.testing.assert_close(left, expected)
+    assert not torch.allclose(left, steps[-1])
+
+
+@pytest.mark.parametrize("decay", [0.99, 0.9999])
+def test_a_short_training_is_not_averaged_with_its_start(
+    monkeypatch: pytest.MonkeyPatch, decay: float
+) -> None:
+    start, *steps, left = averaged(monkeypatch, decay, 8)
+    assert float((left - steps[-1]).norm()) < 0.5 * float((left - start).norm())
+
+
+def test_the_decay_warms_up() -> None:
+    assert [warmed_decay(0.999, n) for n in (0, 8, 80)] == pytest.approx([0.1, 0.5, 0.9])
+    assert warmed_decay(0.999, 8980) < 0.999
+    assert warmed_decay(0.999, 8991) == warmed_decay(0.999, 10**6) == 0.999
+    assert warmed_decay(0.05, 0) == 0.05
 
 
 def test_overfits_one_batch_with_a_real_network() -> None:

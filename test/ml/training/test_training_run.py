@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,23 @@ def test_every_epoch_is_a_line_with_the_accuracy_of_each_material(
     with (job.out / run_folder.SPLIT_NAME).open(newline="", encoding="utf-8") as file:
         parts = [line["split"] for line in csv.DictReader(file)]
     assert {part: parts.count(part) for part in set(parts)} == {"train": 18, "val": 6, "test": 6}
+
+
+def test_a_class_that_val_lacks_has_no_figure_and_is_not_the_weakest(
+    data: Path, tmp_path: Path
+) -> None:
+    job = make_job(data, tmp_path / "run", {"epoch_qty": 2})
+    left = tuple(one for one in job.splits.val if one.label != 0)
+    job = replace(job, splits=replace(job.splits, val=left))
+    said: list[str] = []
+    train(job, said.append)
+    for row in read_metrics(job.out / run_folder.METRICS_NAME):
+        found = {name.rsplit("/", 1)[1] for name in row if name.startswith("val/accuracy/")}
+        assert found == {"metal", "paper"}
+        each = [row[f"val/accuracy/{name}"] for name in found]
+        assert row["val/accuracy"] == pytest.approx(sum(each) / 2, abs=1e-5)
+    assert sum("val has no picture of glass" in line for line in said) == 1
+    assert not any("weakest glass" in line for line in said)
 
 
 def test_val_accuracy_is_that_of_the_saved_network(data: Path, tmp_path: Path) -> None:

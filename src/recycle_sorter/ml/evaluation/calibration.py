@@ -20,6 +20,10 @@ BINS: Final = 15
 _SIMULATIONS: Final = 1000
 MIN_TEMPERATURE: Final = 0.05
 MAX_TEMPERATURE: Final = 20.0
+# Fewer do not tell how sure a network may be: only wrong answers speak against making it surer
+# still, and the share of less than five is known to no better than a factor of two or three.
+MIN_ERRORS_TO_SHARPEN: Final = 5
+MIN_PICTURES_TO_SHARPEN: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +110,18 @@ def perfect_calibration_error(
 def fit_temperature(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> float:
     """Temperature in 0.05 to 20 with the least negative log-likelihood.
 
-    Fit it on pictures that neither trained the network nor test it. The likelihood has a single
-    minimum in the temperature, so a golden-section search finds it.
+    Fit it on pictures that neither trained the network nor test it. The likelihood is convex in
+    the inverse of the temperature, so it falls up to one place and rises behind it, and a
+    golden-section search finds that place. Where every answer is right there is none: the surer,
+    the likelier, without end. So with few pictures or wrong answers (`is_sharpened`) the network is
+    never made surer than it is: the temperature is 1 or above.
 
     Args:
         logits: ``[N, C]``.
         labels: ``[N]``, 0 to C - 1.
+
+    Returns:
+        The temperature; exactly 1 where a smaller one would be likelier but is not allowed.
 
     Raises:
         InvalidInputError: If there is no picture to fit on, or the shapes do not fit.
@@ -124,7 +134,8 @@ def fit_temperature(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int6
     def loss(log_temperature: float) -> float:
         return float(losses(logits, labels, math.exp(log_temperature)).mean())
 
-    low, high = math.log(MIN_TEMPERATURE), math.log(MAX_TEMPERATURE)
+    may_sharpen = is_sharpened(logits, labels)
+    low, high = math.log(MIN_TEMPERATURE) if may_sharpen else 0.0, math.log(MAX_TEMPERATURE)
     ratio = (math.sqrt(5) - 1) / 2
     while high - low > 1e-4:
         left, right = high - ratio * (high - low), low + ratio * (high - low)
@@ -132,4 +143,25 @@ def fit_temperature(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int6
             high = right
         else:
             low = left
-    return math.exp((low + high) / 2)
+    found = (low + high) / 2
+    return 1.0 if not may_sharpen and loss(0.0) <= loss(found) else math.exp(found)
+
+
+def is_sharpened(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> bool:
+    """Whether there are pictures and wrong answers enough for a temperature below 1."""
+    errors = int((logits.argmax(1) != labels).sum())
+    return len(labels) >= MIN_PICTURES_TO_SHARPEN and errors >= MIN_ERRORS_TO_SHARPEN
+
+
+def sharpening_remark(
+    logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], temperature: float
+) -> str:
+    """A sentence on a fitted temperature that was kept at 1; nothing if it was not."""
+    if temperature != 1 or is_sharpened(logits, labels):
+        return ""
+    errors = int((logits.argmax(1) != labels).sum())
+    return (
+        f"The temperature stays 1: {errors} wrong of {len(labels)} answers on `val` are too few to "
+        f"make the network surer (at least {MIN_ERRORS_TO_SHARPEN} wrong of "
+        f"{MIN_PICTURES_TO_SHARPEN})."
+    )

@@ -17,6 +17,7 @@ from recycle_sorter.ml.evaluation.calibration import (
     fit_temperature,
     perfect_calibration_error,
     reliability,
+    sharpening_remark,
 )
 from recycle_sorter.ml.evaluation.confusion import (
     ConfusedPair,
@@ -27,7 +28,14 @@ from recycle_sorter.ml.evaluation.confusion import (
 from recycle_sorter.ml.evaluation.coverage import COVERAGES, coverage_curve
 from recycle_sorter.ml.evaluation.predictions import Predictions
 
-__all__ = ["Figures", "accuracy_interval", "fit_temperature", "measure", "wilson_interval"]
+__all__ = [
+    "Figures",
+    "accuracy_interval",
+    "fit_temperature",
+    "measure",
+    "sharpening_remark",
+    "wilson_interval",
+]
 
 RESAMPLES: Final = 10_000
 _DIGITS: Final = 6

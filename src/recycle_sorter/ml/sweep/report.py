@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import csv
 import json
+import shlex
 from collections.abc import Mapping
 from html import escape
 from io import StringIO
@@ -52,8 +53,13 @@ def write_data(summary: SweepSummary, folder: Path) -> None:
     replace_text(folder / "trials.csv", text.getvalue())
 
 
-def write_report(summary: SweepSummary, folder: Path) -> Path:
+def write_report(summary: SweepSummary, folder: Path, best_command: str = "") -> Path:
     """Writes the data, the diagrams and ``sweep.html``, which needs nothing but itself.
+
+    Args:
+        summary: What was found.
+        folder: Of the sweep.
+        best_command: What trains the best again, as `train_command` returns it.
 
     Returns:
         The page.
@@ -65,9 +71,8 @@ def write_report(summary: SweepSummary, folder: Path) -> Path:
         f"{escape(summary.name)}</title><style>{_STYLE}</style></head><body>",
         f"<h1>Sweep {escape(summary.name)}</h1><p>{escape(headline(summary))}</p>",
     ]
-    if summary.best is not None:
-        arguments = escape(command_line(summary.best.hyperparameters))
-        parts.append(f"<h2>The best</h2><p><code>recycle-sorter train {arguments}</code></p>")
+    if best_command:
+        parts.append(f"<h2>The best</h2><p><code>{escape(best_command)}</code></p>")
     for text, path in images.items():
         data = base64.b64encode(path.read_bytes()).decode()
         parts.append(
@@ -92,8 +97,44 @@ def headline(summary: SweepSummary) -> str:
 
 
 def command_line(hyperparameters: Mapping[str, Scalar]) -> str:
-    """Returns hyperparameters as a training takes them on its command line."""
+    """Returns hyperparameters for people to read, their numbers rounded."""
     return " ".join(f"--{name}={_short(value)}" for name, value in hyperparameters.items())
+
+
+def train_command(
+    hyperparameters: Mapping[str, Scalar],
+    *,
+    data: Path,
+    split: Path | None,
+    split_by: str,
+    seed: int,
+    trial_split: Path,
+) -> str:
+    """Returns what trains one trial's hyperparameters again, on the pictures that it was chosen by.
+
+    Args:
+        hyperparameters: Of the trial.
+        data: The sweep's ``--data``.
+        split: Its ``--split``.
+        split_by: Its ``--split-by``.
+        seed: Its ``--seed``, of the split, and of the training where the trial has none of its own.
+        trial_split: Where the trial wrote which picture belongs to which part.
+
+    Returns:
+        A line for a shell, the numbers exact.
+    """
+    words = ["recycle-sorter", "train", "--data", str(data)]
+    own_seed = hyperparameters.get("seed", seed)
+    if split is None and own_seed != seed:
+        # A training has one seed for both, so only the file still gives the sweep's split.
+        split = trial_split
+    if split is not None:
+        words += ["--split", str(split)]
+    elif split_by != "picture":
+        words += ["--split-by", split_by]
+    words += [f"--{name}={value}" for name, value in hyperparameters.items() if name != "seed"]
+    words += [f"--seed={own_seed}"] if own_seed != 0 else []
+    return shlex.join(words)
 
 
 def _table(summary: SweepSummary) -> str:

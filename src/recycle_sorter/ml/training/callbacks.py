@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import Callback, Checkpoint, EMAWeightAveraging
+from lightning.pytorch.callbacks import Callback, Checkpoint, WeightAveraging
 from torch import nn
 
 from recycle_sorter.ml.artifacts import replace_text
@@ -78,8 +78,35 @@ class AtomicCheckpoint(Checkpoint):
         self._saved_sec = time.monotonic()
 
 
-class Average(EMAWeightAveraging):
-    """Averages the weights, and leaves the average in the module in any case."""
+def warmed_decay(decay: float, updates: int) -> float:
+    """Return the decay of one update of averaged weights.
+
+    A constant one needs several times ``1 / (1 - decay)`` steps to forget the start, and a short
+    training has fewer. So it rises as in TensorFlow's ``ExponentialMovingAverage`` with
+    ``num_updates``: the average spans about the last tenth of the steps until ``decay`` is reached.
+
+    Args:
+        decay: What it rises to.
+        updates: How many there were before.
+    """
+    return min(decay, (1 + updates) / (10 + updates))
+
+
+class Average(WeightAveraging):
+    """Averages the weights over the steps, and leaves the average in the module in any case.
+
+    How many updates there were is a part of the checkpoint, so a resumed run averages alike.
+
+    Args:
+        decay: Of the average, once it has warmed up.
+    """
+
+    def __init__(self, decay: float) -> None:
+        def blend(average: torch.Tensor, now: torch.Tensor, updates: Any) -> torch.Tensor:
+            kept = warmed_decay(decay, int(updates))
+            return kept * average + (1 - kept) * now
+
+        super().__init__(avg_fn=blend)
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Put it there also where nothing was left to train: killed between the end and this."""

@@ -19,7 +19,6 @@ import lightning.pytorch as pl
 import numpy as np
 from lightning.pytorch.callbacks import Callback
 
-from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.ml.training.run import (
     Say,
     TrainingJob,
@@ -75,7 +74,7 @@ class RangeTest(Callback):
         trainer.should_stop = fell_apart or len(self.rates) == len(self._plan)
 
 
-def find_learn_rate(job: TrainingJob, say: Say, steps: int = 80) -> float:
+def find_learn_rate(job: TrainingJob, say: Say, steps: int = 80) -> float | None:
     """Raise the learning rate step by step, suggest one, and write a plot into the run folder.
 
     Args:
@@ -84,10 +83,8 @@ def find_learn_rate(job: TrainingJob, say: Say, steps: int = 80) -> float:
         steps: How many steps to take.
 
     Returns:
-        Where the loss falls fastest.
-
-    Raises:
-        InvalidInputError: If the loss fell nowhere, so that there is no suggestion.
+        Where the loss falls fastest on its way to its least; None, which is also said, if it falls
+        nowhere.
     """
     settings = replace(job.settings, schedule="constant", ema_decay=0.0, early_stop=0)
     spec = spec_of(settings)
@@ -104,9 +101,7 @@ def find_learn_rate(job: TrainingJob, say: Say, steps: int = 80) -> float:
             trainer.fit(module, batches)
     rate = steepest(test.rates, test.losses)
     if rate is None:
-        raise InvalidInputError(
-            "learn_rate", None, "a rate at which the loss falls", "give more pictures or steps"
-        )
+        say("no suggestion: the loss never falls as the learning rate rises; give more pictures")
     job.out.mkdir(parents=True, exist_ok=True)
     content = {"suggestion": rate, "learn_rate": test.rates, "loss": test.losses}
     (job.out / DATA_NAME).write_text(json.dumps(content) + "\n", encoding="utf-8")
@@ -115,25 +110,38 @@ def find_learn_rate(job: TrainingJob, say: Say, steps: int = 80) -> float:
 
 
 def steepest(rates: Sequence[float], losses: Sequence[float]) -> float | None:
-    """Return the rate at which the loss falls fastest against its logarithm; None if nowhere."""
+    """Return the rate at which the loss falls fastest against its logarithm; None if nowhere.
+
+    Only the way down to the least loss counts. Behind it training diverges, and there the loss,
+    far above any that is of use, falls steeply now and then.
+
+    Args:
+        rates: The learning rate of each step, rising.
+        losses: The smoothed loss of each step.
+    """
     finite = [(r, loss) for r, loss in zip(rates, losses, strict=True) if math.isfinite(loss)]
     if len(finite) < _SKIPPED + 3:
         return None
-    slopes = np.gradient([loss for _, loss in finite], np.log([r for r, _ in finite]))
+    values = np.array([loss for _, loss in finite])
+    end = _SKIPPED + int(values[_SKIPPED:].argmin())
+    if end == _SKIPPED:  # it only rises
+        return None
+    slopes = np.gradient(values[: end + 1], np.log([r for r, _ in finite[: end + 1]]))
     slopes[:_SKIPPED] = 0
     pick = int(slopes.argmin())
     return float(finite[pick][0]) if slopes[pick] < 0 else None
 
 
-def _draw(rates: Sequence[float], losses: Sequence[float], rate: float, path: Path) -> None:
+def _draw(rates: Sequence[float], losses: Sequence[float], rate: float | None, path: Path) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes: Any = figure.subplots()
     axes.plot(rates, losses, color="#2a6f97")
-    axes.axvline(rate, color="#c1121f", linestyle="--", label=f"suggestion {rate:.2g}")
+    if rate is not None:
+        axes.axvline(rate, color="#c1121f", linestyle="--", label=f"suggestion {rate:.2g}")
+        axes.legend(frameon=False)
     axes.set(xscale="log", xlabel="learning rate", ylabel="loss (smoothed)")
     axes.set_title("Learning-rate range test")
-    axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=150)

@@ -69,7 +69,12 @@ class Hyperparameters:
     label_smoothing: float = _set(0.0, "Share of the target spread evenly.", low=0.0, high=0.5)
     class_weights: bool = _set(False, "Weigh rare classes up in the loss (inverse root).")
     repeat_rare: bool = _set(False, "Show rare classes up to half as often as the commonest.")
-    ema_decay: float = _set(0.0, "Of the averaged weights; 0: none.", low=0.0, high=0.99999)
+    ema_decay: float = _set(
+        0.0,
+        "Of the averaged weights; after t steps at most (1 + t) / (10 + t). 0: none.",
+        low=0.0,
+        high=0.99999,
+    )
     early_stop: int = _set(
         0,
         "Epochs without a better val/loss before it ends, with the best one's weights. 0: never.",

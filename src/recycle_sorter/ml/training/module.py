@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torchmetrics import MeanMetric
-from torchmetrics.classification import MulticlassAccuracy
+from torchmetrics.classification import MulticlassAccuracy, MulticlassStatScores
 
 from recycle_sorter.ml.models.zoo import stages
 from recycle_sorter.ml.training.hyperparameters import Hyperparameters
@@ -63,7 +63,7 @@ class Classifier(pl.LightningModule):
         classes = len(self.class_names)
         self.train_loss, self.val_loss = MeanMetric(), MeanMetric()
         self.val_accuracy = MulticlassAccuracy(classes, average="micro")
-        self.val_recall = MulticlassAccuracy(classes, average="none")
+        self.val_counts = MulticlassStatScores(classes, average="none")
         _freeze(model, settings)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -120,15 +120,18 @@ class Classifier(pl.LightningModule):
         labels = batch.targets.argmax(1)
         self.val_loss.update(functional.cross_entropy(logits, labels), weight=len(labels))
         self.val_accuracy.update(logits, labels)
-        self.val_recall.update(logits, labels)
+        self.val_counts.update(logits, labels)
 
     def on_validation_epoch_end(self) -> None:
-        """Log loss, accuracy and the accuracy of each class."""
+        """Log loss, accuracy and the accuracy of each class that ``val`` has."""
         self.log("val/loss", self.val_loss)
         self.log("val/accuracy", self.val_accuracy)
-        for name, value in zip(self.class_names, self.val_recall.compute(), strict=True):
-            self.log(f"val/accuracy/{name}", value, sync_dist=True)
-        self.val_recall.reset()
+        # Counted over all processes, so all log the same names.
+        for name, counts in zip(self.class_names, self.val_counts.compute(), strict=True):
+            right, pictures = counts[0], counts[4]  # true positives, support
+            if pictures > 0:  # of none, no share is right or wrong
+                self.log(f"val/accuracy/{name}", right / pictures, sync_dist=True)
+        self.val_counts.reset()
 
     def configure_optimizers(self) -> Any:
         """AdamW with a learning rate a stage, and the schedule by step."""

@@ -149,6 +149,9 @@ def train(
     spec = spec_of(job.settings)
     batches = make_batches(job, spec, say)
     val = PictureStore.load(job.splits.val, report=say, spec=spec)
+    absent = [name for label, name in enumerate(job.classes) if label not in val.labels]
+    if absent:
+        say(f"val has no picture of {', '.join(absent)}: no epoch tells how well they are known")
     checkpoint = job.out / run_folder.CHECKPOINT_NAME
     resumes = checkpoint.is_file()
     module = make_module(job, spec, say, is_fresh=not resumes)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.ml.artifacts import MODEL
 from recycle_sorter.ml.dataset.store import PictureStore
-from recycle_sorter.ml.evaluation.calibration import fit_temperature
+from recycle_sorter.ml.evaluation.calibration import fit_temperature, sharpening_remark
 from recycle_sorter.ml.evaluation.coverage import coverage_curve
 from recycle_sorter.ml.evaluation.evaluate import Evaluation, evaluate_predictions
 from recycle_sorter.ml.evaluation.gradcam import make_explainer
@@ -180,6 +180,7 @@ def evaluate_run(
     store = PictureStore.load(val, spec=run.spec)
     answers = predict(network, store, run.classes, run.spec)
     temperature = fit_temperature(answers.logits, answers.labels)
+    remark = sharpening_remark(answers.logits, answers.labels, temperature)
     part = "test" if held_out else "val"
     predictions, failed = predict_files(
         network, held_out or val, run.classes, run.spec, temperature
@@ -192,7 +193,7 @@ def evaluate_run(
         "precision": "fp32",
         "input": f"{run.spec.width_px} x {run.spec.height_px} px, {run.spec.resize}",
         "data": f"{data} ({part}), split by {split['by']}, seed {split['seed']}",
-        "temperature fitted on": f"val ({len(store)})",
+        "temperature fitted on": f"val ({len(store)}). {remark}".removesuffix(". "),
     }
     return evaluate_predictions(
         predictions,

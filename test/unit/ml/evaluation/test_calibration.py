@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from support.evaluations import random_predictions
 
 from recycle_sorter.core.errors import InvalidInputError
@@ -15,6 +16,7 @@ from recycle_sorter.ml.evaluation.calibration import (
     fit_temperature,
     perfect_calibration_error,
     reliability,
+    sharpening_remark,
 )
 from recycle_sorter.ml.evaluation.metrics import measure
 
@@ -93,10 +95,48 @@ def test_no_other_temperature_has_a_smaller_loss() -> None:
     assert loss(best) <= min(loss(t) for t in np.geomspace(0.05, 20, 60)) + 1e-9
 
 
-def test_a_certain_and_right_network_stays_within_bounds() -> None:
+def answers(pictures: int, errors: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Answers that say less than they know, so many of them wrong."""
+    labels = np.arange(pictures) % 6
+    logits = 2 * np.eye(6, dtype=np.float32)[labels]
+    logits[:errors] = np.roll(logits[:errors], 1, axis=1)
+    return logits, labels
+
+
+@pytest.mark.parametrize(
+    ("pictures", "errors"), [(6, 0), (60, 0), (60, 4), (29, 5), (1000, 4), (328, 1)]
+)
+def test_no_network_is_made_surer_by_too_few_errors_or_pictures(pictures: int, errors: int) -> None:
+    logits, labels = answers(pictures, errors)
+    temperature = fit_temperature(logits, labels)
+    assert temperature == 1 or errors / pictures > 0.15
+    assert temperature >= 1
+    remark = sharpening_remark(logits, labels, temperature)
+    assert (f"{errors} wrong of {pictures} answers" in remark) == (temperature == 1)
+
+
+@pytest.mark.parametrize(("pictures", "errors"), [(60, 5), (328, 26)])
+def test_errors_and_pictures_enough_make_it_surer(pictures: int, errors: int) -> None:
+    logits, labels = answers(pictures, errors)
+    temperature = fit_temperature(logits, labels)
+    assert MIN_TEMPERATURE < temperature < 1
+    # All answers are alike, so the likeliest confidence is the share that is right.
+    sure = 1 / (1 + 5 * np.exp(-2 / temperature))
+    assert sure == pytest.approx(1 - errors / pictures, abs=1e-3)
+    assert sharpening_remark(logits, labels, temperature) == ""
+
+
+def test_an_overconfident_network_is_softened_by_however_few() -> None:
+    logits, labels = answers(20, 2)
+    temperature = fit_temperature(10 * logits, labels)
+    assert temperature > 4
+    assert sharpening_remark(10 * logits, labels, temperature) == ""
+
+
+def test_a_certain_network_stays_within_bounds() -> None:
     labels = np.arange(6)
     right = 10 * np.eye(6, dtype=np.float32)
-    assert MIN_TEMPERATURE <= fit_temperature(right, labels) < 0.5
+    assert fit_temperature(right, labels) == 1
     wrong = np.roll(right, 1, axis=1)
     assert 0.99 * MAX_TEMPERATURE <= fit_temperature(wrong, labels) <= MAX_TEMPERATURE
 
