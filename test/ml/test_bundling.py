@@ -19,9 +19,12 @@ from recycle_sorter.inference.bundle import ModelBundle
 from recycle_sorter.inference.thresholds import Thresholds
 from recycle_sorter.ml import bundling
 from recycle_sorter.ml.bundling import ExportJob, export_bundle, track_export
+from recycle_sorter.ml.dataset.manifest import make_manifest, read_manifest
+from recycle_sorter.ml.dataset.records import read_dataset
 from recycle_sorter.ml.record_reader import read_record
 from recycle_sorter.ml.run_data import leaks_of, splits_of
 from recycle_sorter.ml.tracking import open_tracker
+from recycle_sorter.ml.training.material import write_manifest
 from recycle_sorter.ml.training.run_folder import load_run
 
 pytestmark = pytest.mark.ml
@@ -32,7 +35,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data set, pictures of another kind, and a run that started from open_nsfw."""
     home = tmp_path_factory.mktemp("home")
     write_folders(home / "photos", each=10)
-    write_folders(home / "chute", each=2)
+    write_folders(home / "chute", each=2, first=50)
     write_run(
         home / "thin_v1", home / "photos", "resnet50_thin", hyperparameters={"weights": "packaged"}
     )
@@ -185,6 +188,60 @@ def test_what_was_trained_on_is_not_measured(run: Path, home: Path, tmp_path: Pa
         job = ExportJob(run, tmp_path / "bundle", measure=[home / folder])
         with pytest.raises(InvalidInputError, match=r"--measure: got .* not trained on"):
             export_bundle(job)
+
+
+@pytest.fixture
+def proven(home: Path, run: Path, tmp_path: Path) -> Path:
+    """A run with a manifest, of pictures that a test may change: its folder beside ``photos``."""
+    shutil.copytree(home / "photos", tmp_path / "photos")
+    change(run, data=str(tmp_path / "photos"))
+    splits = splits_of(load_run(run), None)
+    write_manifest(run / "manifest.json", make_manifest(splits), {})
+    return run
+
+
+def test_pictures_that_changed_since_are_not_measured(proven: Path, tmp_path: Path) -> None:
+    splits = splits_of(load_run(proven), None)
+    shutil.copy(splits.train[0].path, splits.test[0].path)
+    with pytest.raises(InvalidInputError, match=rf"{splits.test[0].name} has changed"):
+        export_bundle(ExportJob(proven, tmp_path / "bundle"))
+    assert not list(tmp_path.glob("bundle*"))
+
+
+def test_a_split_that_was_edited_is_not_measured(proven: Path, tmp_path: Path) -> None:
+    table = proven / "split.csv"
+    name = splits_of(load_run(proven), None).train[0].name
+    lines = table.read_text(encoding="utf-8").splitlines()
+    edited = [x.replace(",train", ",test") if x.startswith(f"{name},") else x for x in lines]
+    table.write_text("\n".join(edited) + "\n", encoding="utf-8")
+    with pytest.raises(InvalidInputError, match=rf"{name} is in test, was in train"):
+        export_bundle(ExportJob(proven, tmp_path / "bundle"))
+
+
+def test_copies_of_what_was_trained_on_are_not_measured(
+    run: Path, home: Path, tmp_path: Path
+) -> None:
+    one = splits_of(load_run(run), None).train[0]
+    for number, material in enumerate(CLASSES):
+        (tmp_path / "new" / material).mkdir(parents=True)
+        source = home / "chute" / material / "50.png"
+        if material == CLASSES[one.label]:
+            source = one.path
+        (tmp_path / "new" / material / f"other{number}.png").write_bytes(source.read_bytes())
+    with pytest.raises(InvalidInputError, match=r"--measure: got .*/other\d\.png was"):
+        export_bundle(ExportJob(run, tmp_path / "bundle", measure=[tmp_path / "new"]))
+
+
+@pytest.mark.parametrize("option", ["--extra", "--unlabelled"])
+def test_copies_of_a_folder_that_is_gone_are_not_measured(
+    proven: Path, home: Path, tmp_path: Path, option: str
+) -> None:
+    manifest, chute = proven / "manifest.json", home / "chute"
+    digests = make_manifest(read_dataset(chute)).parts["all"]
+    write_manifest(manifest, read_manifest(manifest), {f"{option} /gone/crops": digests})
+    job = ExportJob(proven, tmp_path / "bundle", measure=[chute])
+    with pytest.raises(InvalidInputError, match=r"--measure: got .* and 3 more were"):
+        export_bundle(job)
 
 
 def test_what_a_forerunner_was_trained_on_is_told(run: Path, home: Path, tmp_path: Path) -> None:

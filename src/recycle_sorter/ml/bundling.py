@@ -22,6 +22,7 @@ from recycle_sorter.ml.dataset.splits import Splits
 from recycle_sorter.ml.evaluation.metrics import fit_temperature
 from recycle_sorter.ml.evaluation.predictions import Predictions
 from recycle_sorter.ml.export import INT8_PICTURES, write_description, write_graph, write_int8
+from recycle_sorter.ml.held_out import check_data
 from recycle_sorter.ml.record import EVENTS, FOLDER
 from recycle_sorter.ml.record_reader import logged_artifacts
 from recycle_sorter.ml.thresholds import suggest_thresholds
@@ -96,7 +97,8 @@ def export_bundle(job: ExportJob, say: Say = print) -> ModelBundle:
         say: Told lines for people.
 
     Raises:
-        InvalidInputError: If the run, the data or the licence is missing, or ``out`` is no bundle.
+        InvalidInputError: If the run, the data or the licence is missing, the data is not what the
+            run began with, or ``out`` is no bundle.
         ModelError: If an engine cannot load the network or disagrees with torch.
     """
     if job.out.exists() and not (job.out / "bundle.json").is_file() and any(job.out.iterdir()):
@@ -106,7 +108,8 @@ def export_bundle(job: ExportJob, say: Say = print) -> ModelBundle:
     licence = _licence_text(job)
     run = load_run(job.run)
     splits = run_data.splits_of(run, job.data)
-    sets = run_data.measured_sets(run, splits, job.measure)
+    data = check_data(run, splits)
+    sets = run_data.measured_sets(run, splits, job.measure, data)
     start, teacher = provenance.start_of(run.config), provenance.teacher_of(run.config)
     if not start.is_known:
         say(f"started from {start.text}; tell in --note what it was, and its licence")

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.ml.dataset.manifest import DataManifest
 from recycle_sorter.ml.dataset.records import (
     Picture,
     read_dataset,
@@ -17,6 +18,7 @@ from recycle_sorter.ml.dataset.records import (
     read_unlabelled,
 )
 from recycle_sorter.ml.dataset.splits import COLUMNS, Splits
+from recycle_sorter.ml.held_out import check_not_learned
 from recycle_sorter.ml.provenance import Credit, data_credit, forerunners_of
 from recycle_sorter.ml.training.run_folder import SPLIT_NAME, TrainedRun, read_config
 
@@ -64,9 +66,15 @@ def splits_of(run: TrainedRun, data: Path | None) -> Splits:
 
 
 def measured_sets(
-    run: TrainedRun, splits: Splits, folders: Sequence[Path]
+    run: TrainedRun, splits: Splits, folders: Sequence[Path], data: DataManifest
 ) -> dict[str, Sequence[Picture]]:
     """Returns what to measure, by name: ``val``, ``test`` if there is one, and class folders.
+
+    Args:
+        run: The run.
+        splits: Its pictures.
+        folders: More to measure.
+        data: The hashes of the splits.
 
     Raises:
         InvalidInputError: If a folder has other classes, or pictures that were trained on.
@@ -74,17 +82,9 @@ def measured_sets(
     sets: dict[str, Sequence[Picture]] = {"val": splits.val}
     if splits.test:
         sets["test"] = splits.test
-    trained_on = {picture.path.resolve() for picture in splits.train}
-    for folder in _existing(run.config.get("extra", ())):
-        trained_on |= {one.path.resolve() for one in read_dataset(folder, run.classes).pictures}
     for folder in folders:
         pictures = read_dataset(folder, run.classes).pictures
-        known = [one.name for one in pictures if one.path.resolve() in trained_on]
-        if known:
-            raise InvalidInputError(
-                "--measure", str(folder), f"pictures that were not trained on ({known[0]} was)",
-                "measure on others",
-            )  # fmt: skip
+        check_not_learned(run, data, "--measure", folder, pictures)
         name = short_name(folder)
         if name in sets:
             raise InvalidInputError("--measure", str(folder), "each folder once", "rename one")
@@ -152,10 +152,6 @@ def _data_of(folder: Path) -> str | None:
         return str(read_config(folder)["data"])
     except InvalidInputError:
         return None
-
-
-def _existing(names: Sequence[Any]) -> list[Path]:
-    return [Path(name) for name in names if Path(name).exists()]
 
 
 def _labelled(
