@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,9 @@ from recycle_sorter.ml import bundling
 from recycle_sorter.ml.bundling import ExportJob, export_bundle, track_export
 from recycle_sorter.ml.dataset.manifest import make_manifest, read_manifest
 from recycle_sorter.ml.dataset.records import read_dataset
+from recycle_sorter.ml.held_out import leaks_of
 from recycle_sorter.ml.record_reader import read_record
-from recycle_sorter.ml.run_data import leaks_of, splits_of
+from recycle_sorter.ml.run_data import splits_of
 from recycle_sorter.ml.tracking import open_tracker
 from recycle_sorter.ml.training.material import write_manifest
 from recycle_sorter.ml.training.run_folder import load_run
@@ -244,19 +246,88 @@ def test_copies_of_a_folder_that_is_gone_are_not_measured(
         export_bundle(job)
 
 
-def test_what_a_forerunner_was_trained_on_is_told(run: Path, home: Path, tmp_path: Path) -> None:
+def told_of(folder: Path) -> list[str]:
+    """What is said of a run's forerunners."""
+    run = load_run(folder)
+    return leaks_of(run.folder, run.config, make_manifest(splits_of(run, None)))
+
+
+def swap(folder: Path) -> None:
+    """Turns a run into one that split the same pictures the other way round."""
+    rows = (folder / "split.csv").read_text(encoding="utf-8")
+    swapped = rows.replace(",train", ",x").replace(",val", ",train").replace(",x", ",val")
+    (folder / "split.csv").write_text(swapped, encoding="utf-8")
+    if (folder / "manifest.json").is_file():
+        hashes = make_manifest(splits_of(load_run(folder), None))
+        write_manifest(folder / "manifest.json", hashes, {})
+
+
+def test_what_an_old_forerunner_was_trained_on_is_told(run: Path, tmp_path: Path) -> None:
     teacher = tmp_path / "teacher"
     shutil.copytree(run, teacher)
     change(run, teacher=str(teacher))
-    loaded = load_run(run)
-    splits = splits_of(loaded, None)
-    assert leaks_of(loaded, splits) == []
-    # The teacher split the same pictures the other way round.
-    rows = (teacher / "split.csv").read_text(encoding="utf-8")
-    swapped = rows.replace(",train", ",x").replace(",val", ",train").replace(",x", ",val")
-    (teacher / "split.csv").write_text(swapped, encoding="utf-8")
-    (line,) = leaks_of(loaded, splits)
+    assert told_of(run) == []
+    swap(teacher)
+    (line,) = told_of(run)
     assert line.startswith("teacher, which this run builds on, was trained on 6 of the 12 pictures")
+    change(teacher, data="/elsewhere/photos")
+    (line,) = told_of(run)
+    assert "is not known" in line, "its names may mean other pictures"
+
+
+def test_what_a_forerunner_was_trained_on_is_told_whatever_it_was_called(
+    proven: Path, tmp_path: Path
+) -> None:
+    start, middle = tmp_path / "start", tmp_path / "middle"
+    shutil.copytree(proven, start)
+    # The same pictures, in another folder and by other names.
+    for path in sorted((tmp_path / "photos").glob("*/*.png")):
+        there = tmp_path / "photos_2" / path.parent.name / f"x{path.name}"
+        there.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, there)
+    table = (start / "split.csv").read_text(encoding="utf-8")
+    (start / "split.csv").write_text(re.sub(r"(?m)^(\w+)/(\d)", r"\1/x\2", table), "utf-8")
+    change(start, data=str(tmp_path / "photos_2"))
+    swap(start)
+    shutil.copytree(proven, middle)
+    settings = json.loads((proven / "config.json").read_text(encoding="utf-8"))["hyperparameters"]
+    for folder, former in ((middle, start), (proven, middle)):
+        weights = str(former / "model.safetensors")
+        change(folder, hyperparameters={**settings, "weights": weights})
+    (line,) = told_of(proven)
+    assert line.startswith("start, which this run builds on, was trained on 6 of the 12 pictures")
+
+
+def test_what_a_forerunner_learned_from_beside_its_data_counts(
+    proven: Path, tmp_path: Path
+) -> None:
+    teacher = tmp_path / "teacher"
+    shutil.copytree(proven, teacher)
+    change(proven, teacher=str(teacher))
+    assert told_of(proven) == []
+    hashes = read_manifest(proven / "manifest.json")
+    write_manifest(teacher / "manifest.json", hashes, {"--extra /gone": hashes.parts["test"]})
+    (line,) = told_of(proven)
+    assert line.startswith("teacher, which this run builds on, was trained on 6 of the 12 pictures")
+
+
+def test_the_forerunners_of_every_run_of_a_mean_count(proven: Path, tmp_path: Path) -> None:
+    teacher = tmp_path / "teacher"
+    shutil.copytree(proven, teacher)
+    swap(teacher)
+    recipes = [{"run": "a", "hyperparameters": {}}, {"run": "b", "hyperparameters": {
+        "weights": str(teacher / "model.safetensors"), "teacher": str(teacher)}}]  # fmt: skip
+    change(proven, soup_of=recipes)
+    (line,) = told_of(proven)
+    assert line.startswith("teacher, which this run builds on, was trained on")
+
+
+def test_runs_that_name_one_another_end(proven: Path, tmp_path: Path) -> None:
+    teacher = tmp_path / "teacher"
+    shutil.copytree(proven, teacher)
+    change(proven, teacher=str(teacher))
+    change(teacher, teacher=str(proven))
+    assert told_of(proven) == []
 
 
 @pytest.mark.parametrize("gone", ["split.csv", "config.json"])
@@ -267,8 +338,7 @@ def test_a_forerunner_that_carries_no_split_is_said_to_be_unknown(
     shutil.copytree(run, teacher)
     (teacher / gone).unlink()
     change(run, teacher=str(teacher))
-    loaded = load_run(run)
-    (line,) = leaks_of(loaded, splits_of(loaded, None))
+    (line,) = told_of(run)
     assert line.startswith("teacher, which this run builds on, carries no split")
     assert "is not known" in line
 

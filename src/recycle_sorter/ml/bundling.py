@@ -22,7 +22,7 @@ from recycle_sorter.ml.dataset.splits import Splits
 from recycle_sorter.ml.evaluation.metrics import fit_temperature
 from recycle_sorter.ml.evaluation.predictions import Predictions
 from recycle_sorter.ml.export import INT8_PICTURES, write_description, write_graph, write_int8
-from recycle_sorter.ml.held_out import check_data
+from recycle_sorter.ml.held_out import check_data, leaks_of
 from recycle_sorter.ml.record import EVENTS, FOLDER
 from recycle_sorter.ml.record_reader import logged_artifacts
 from recycle_sorter.ml.thresholds import suggest_thresholds
@@ -114,7 +114,7 @@ def export_bundle(job: ExportJob, say: Say = print) -> ModelBundle:
     if not start.is_known:
         say(f"started from {start.text}; tell in --note what it was, and its licence")
 
-    leaks = run_data.leaks_of(run, splits)
+    leaks = leaks_of(run.folder, run.config, data)
     for line in leaks:
         say(line)
     folder = job.out.with_name(job.out.name + ".partial")

@@ -174,15 +174,17 @@ def changes(
     return told
 
 
-def learned_digests(path: Path) -> set[str]:
-    """Returns the digests of the pictures beside the data set that a manifest's run learned from.
+def learned_digests(path: Path) -> dict[str, set[str]]:
+    """Returns the digests of what a manifest's run learned from beside the data set, by title.
 
     Raises:
         InvalidInputError: If the manifest is damaged.
     """
     material = (_read_material(path) if path.is_file() else None) or {}
     titles = tuple(f"{option} " for option in _LEARNED)
-    return {d for title, m in material.items() if title.startswith(titles) for d in m.values()}
+    return {
+        title: set(files.values()) for title, files in material.items() if title.startswith(titles)
+    }
 
 
 def _read_material(path: Path) -> dict[str, dict[str, str]] | None:
