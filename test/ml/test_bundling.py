@@ -172,6 +172,14 @@ def test_a_folder_that_is_no_bundle_is_not_replaced(run: Path, tmp_path: Path) -
     assert (tmp_path / "thesis" / "thesis.txt").is_file()
 
 
+@pytest.mark.parametrize("name", ["file", "file/x"])
+def test_a_folder_that_cannot_be_written_is_named(run: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("years of work\n", encoding="utf-8")
+    with pytest.raises(InvalidInputError, match=rf"bundle: got '{tmp_path / name}'"):
+        export_bundle(ExportJob(run, tmp_path / name), lambda line: None)
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "years of work\n"
+
+
 def test_an_unfinished_run_is_named(run: Path, tmp_path: Path) -> None:
     (run / "model.safetensors").unlink()
     with pytest.raises(InvalidInputError, match=r"a finished run with model\.safetensors"):

@@ -166,6 +166,13 @@ def test_data_that_changed_leaves_no_soup(tmp_path: Path) -> None:
     assert not (tmp_path / "soup").exists()
 
 
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / str(seed), seed) for seed in (1, 2)]
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(InvalidInputError, match=r"--out: got .*file/x.* can be written"):
+        make_soup(runs, tmp_path / "file" / "x")
+
+
 def test_one_run_and_an_old_folder_are_refused(tmp_path: Path) -> None:
     runs = [write_run(tmp_path / str(seed), seed) for seed in (1, 2)]
     with pytest.raises(InvalidInputError, match="at least two"):

@@ -27,6 +27,7 @@ from recycle_sorter.ml.record import EVENTS, FOLDER
 from recycle_sorter.ml.record_reader import logged_artifacts
 from recycle_sorter.ml.thresholds import suggest_thresholds
 from recycle_sorter.ml.training.run_folder import TrainedRun, load_run, write_weights
+from recycle_sorter.output_files import require_folder
 from recycle_sorter.paths import share_roots
 
 INT8_MAX_LOSS: Final = 0.003
@@ -98,10 +99,11 @@ def export_bundle(job: ExportJob, say: Say = print) -> ModelBundle:
 
     Raises:
         InvalidInputError: If the run, the data or the licence is missing, the data is not what the
-            run began with, or ``out`` is no bundle.
+            run began with, or ``out`` is no bundle or cannot be written.
         ModelError: If an engine cannot load the network or disagrees with torch.
     """
-    if job.out.exists() and not (job.out / "bundle.json").is_file() and any(job.out.iterdir()):
+    is_bundle = (job.out / "bundle.json").is_file()
+    if job.out.exists() and not is_bundle and (job.out.is_file() or any(job.out.iterdir())):
         raise InvalidInputError(
             "bundle", str(job.out), "a new folder or an older bundle", "choose another folder"
         )
@@ -119,7 +121,7 @@ def export_bundle(job: ExportJob, say: Say = print) -> ModelBundle:
         say(line)
     folder = job.out.with_name(job.out.name + ".partial")
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    require_folder("bundle", folder, shown=job.out)
     (folder / "LICENSE").write_text(licence, encoding="utf-8")
     if notice := provenance.notice_text(start.credits):
         (folder / "NOTICE").write_text(notice, encoding="utf-8")

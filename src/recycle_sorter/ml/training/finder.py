@@ -29,6 +29,8 @@ from recycle_sorter.ml.training.run import (
     quiet_lightning,
     spec_of,
 )
+from recycle_sorter.ml.training.trainer import small_batches_named
+from recycle_sorter.output_files import require_folder
 
 PLOT_NAME: Final = "learn_rate.png"
 DATA_NAME: Final = "learn_rate.json"
@@ -87,8 +89,10 @@ def find_learn_rate(job: TrainingJob, say: Say, steps: int = 80) -> float:
         Where the loss falls fastest.
 
     Raises:
-        InvalidInputError: If the loss fell nowhere, so that there is no suggestion.
+        InvalidInputError: If the loss fell nowhere, so that there is no suggestion; or if the run
+            folder cannot be written.
     """
+    require_folder("--out", job.out)
     settings = replace(job.settings, schedule="constant", ema_decay=0.0, early_stop=0)
     spec = spec_of(settings)
     test = RangeTest(steps)
@@ -100,14 +104,13 @@ def find_learn_rate(job: TrainingJob, say: Say, steps: int = 80) -> float:
         module = make_module(trial, spec, say, is_fresh=True)
         trainer = make_trainer(trial, say, None, bar=False)
         trainer.callbacks.append(test)  # type: ignore[attr-defined]
-        with quiet_lightning():
+        with quiet_lightning(), small_batches_named(settings):
             trainer.fit(module, batches)
     rate = steepest(test.rates, test.losses)
     if rate is None:
         raise InvalidInputError(
             "learn_rate", None, "a rate at which the loss falls", "give more pictures or steps"
         )
-    job.out.mkdir(parents=True, exist_ok=True)
     content = {"suggestion": rate, "learn_rate": test.rates, "loss": test.losses}
     (job.out / DATA_NAME).write_text(json.dumps(content) + "\n", encoding="utf-8")
     _draw(test.rates, test.losses, rate, job.out / PLOT_NAME)
