@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 from pathlib import Path
 
 from recycle_sorter.core.errors import InvalidInputError
@@ -43,3 +44,28 @@ def require_writable(option: str, path: Path) -> None:
         path.touch()
     except OSError as error:
         raise InvalidInputError(option, str(path), f"a file to write ({error})") from error
+
+
+def require_folder(option: str, path: Path, shown: Path | None = None) -> None:
+    """Makes a folder that files can be written into, or finds it so.
+
+    Args:
+        option: What named it.
+        path: The folder.
+        shown: What to call it; itself by default.
+
+    Raises:
+        InvalidInputError: Naming the option.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        # Permissions alone do not tell: a file system may be full, read-only, or none for files.
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise InvalidInputError(
+            option,
+            str(shown or path),
+            f"a folder that can be written ({os.strerror(error.errno or 0)})",
+            "give another path",
+        ) from error

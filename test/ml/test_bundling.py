@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,13 @@ from recycle_sorter.inference.bundle import ModelBundle
 from recycle_sorter.inference.thresholds import Thresholds
 from recycle_sorter.ml import bundling
 from recycle_sorter.ml.bundling import ExportJob, export_bundle, track_export
+from recycle_sorter.ml.dataset.manifest import make_manifest, read_manifest
+from recycle_sorter.ml.dataset.records import read_dataset
+from recycle_sorter.ml.held_out import leaks_of
 from recycle_sorter.ml.record_reader import read_record
-from recycle_sorter.ml.run_data import leaks_of, splits_of
+from recycle_sorter.ml.run_data import splits_of
 from recycle_sorter.ml.tracking import open_tracker
+from recycle_sorter.ml.training.material import write_manifest
 from recycle_sorter.ml.training.run_folder import load_run
 
 pytestmark = pytest.mark.ml
@@ -32,7 +37,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data set, pictures of another kind, and a run that started from open_nsfw."""
     home = tmp_path_factory.mktemp("home")
     write_folders(home / "photos", each=10)
-    write_folders(home / "chute", each=2)
+    write_folders(home / "chute", each=2, first=50)
     write_run(
         home / "thin_v1", home / "photos", "resnet50_thin", hyperparameters={"weights": "packaged"}
     )
@@ -170,6 +175,14 @@ def test_a_folder_that_is_no_bundle_is_not_replaced(run: Path, tmp_path: Path) -
     assert (tmp_path / "thesis" / "thesis.txt").is_file()
 
 
+@pytest.mark.parametrize("name", ["file", "file/x"])
+def test_a_folder_that_cannot_be_written_is_named(run: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("years of work\n", encoding="utf-8")
+    with pytest.raises(InvalidInputError, match=rf"bundle: got '{tmp_path / name}'"):
+        export_bundle(ExportJob(run, tmp_path / name), lambda line: None)
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "years of work\n"
+
+
 def test_an_unfinished_run_is_named(run: Path, tmp_path: Path) -> None:
     (run / "model.safetensors").unlink()
     with pytest.raises(InvalidInputError, match=r"a finished run with model\.safetensors"):
@@ -190,19 +203,142 @@ def test_what_was_trained_on_is_not_measured(run: Path, home: Path, tmp_path: Pa
             export_bundle(job)
 
 
-def test_what_a_forerunner_was_trained_on_is_told(run: Path, home: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def proven(home: Path, run: Path, tmp_path: Path) -> Path:
+    """A run with a manifest, of pictures that a test may change: its folder beside ``photos``."""
+    shutil.copytree(home / "photos", tmp_path / "photos")
+    change(run, data=str(tmp_path / "photos"))
+    splits = splits_of(load_run(run), None)
+    write_manifest(run / "manifest.json", make_manifest(splits), {})
+    return run
+
+
+def test_pictures_that_changed_since_are_not_measured(proven: Path, tmp_path: Path) -> None:
+    splits = splits_of(load_run(proven), None)
+    shutil.copy(splits.train[0].path, splits.test[0].path)
+    with pytest.raises(InvalidInputError, match=rf"{splits.test[0].name} has changed"):
+        export_bundle(ExportJob(proven, tmp_path / "bundle"))
+    assert not list(tmp_path.glob("bundle*"))
+
+
+def test_a_split_that_was_edited_is_not_measured(proven: Path, tmp_path: Path) -> None:
+    table = proven / "split.csv"
+    name = splits_of(load_run(proven), None).train[0].name
+    lines = table.read_text(encoding="utf-8").splitlines()
+    edited = [x.replace(",train", ",test") if x.startswith(f"{name},") else x for x in lines]
+    table.write_text("\n".join(edited) + "\n", encoding="utf-8")
+    with pytest.raises(InvalidInputError, match=rf"{name} is in test, was in train"):
+        export_bundle(ExportJob(proven, tmp_path / "bundle"))
+
+
+def test_copies_of_what_was_trained_on_are_not_measured(
+    run: Path, home: Path, tmp_path: Path
+) -> None:
+    one = splits_of(load_run(run), None).train[0]
+    for number, material in enumerate(CLASSES):
+        (tmp_path / "new" / material).mkdir(parents=True)
+        source = home / "chute" / material / "50.png"
+        if material == CLASSES[one.label]:
+            source = one.path
+        (tmp_path / "new" / material / f"other{number}.png").write_bytes(source.read_bytes())
+    with pytest.raises(InvalidInputError, match=r"--measure: got .*/other\d\.png was"):
+        export_bundle(ExportJob(run, tmp_path / "bundle", measure=[tmp_path / "new"]))
+
+
+@pytest.mark.parametrize("option", ["--extra", "--unlabelled"])
+def test_copies_of_a_folder_that_is_gone_are_not_measured(
+    proven: Path, home: Path, tmp_path: Path, option: str
+) -> None:
+    manifest, chute = proven / "manifest.json", home / "chute"
+    digests = make_manifest(read_dataset(chute)).parts["all"]
+    write_manifest(manifest, read_manifest(manifest), {f"{option} /gone/crops": digests})
+    job = ExportJob(proven, tmp_path / "bundle", measure=[chute])
+    with pytest.raises(InvalidInputError, match=r"--measure: got .* and 3 more were"):
+        export_bundle(job)
+
+
+def told_of(folder: Path) -> list[str]:
+    """What is said of a run's forerunners."""
+    run = load_run(folder)
+    return leaks_of(run.folder, run.config, make_manifest(splits_of(run, None)))
+
+
+def swap(folder: Path) -> None:
+    """Turns a run into one that split the same pictures the other way round."""
+    rows = (folder / "split.csv").read_text(encoding="utf-8")
+    swapped = rows.replace(",train", ",x").replace(",val", ",train").replace(",x", ",val")
+    (folder / "split.csv").write_text(swapped, encoding="utf-8")
+    if (folder / "manifest.json").is_file():
+        hashes = make_manifest(splits_of(load_run(folder), None))
+        write_manifest(folder / "manifest.json", hashes, {})
+
+
+def test_what_an_old_forerunner_was_trained_on_is_told(run: Path, tmp_path: Path) -> None:
     teacher = tmp_path / "teacher"
     shutil.copytree(run, teacher)
     change(run, teacher=str(teacher))
-    loaded = load_run(run)
-    splits = splits_of(loaded, None)
-    assert leaks_of(loaded, splits) == []
-    # The teacher split the same pictures the other way round.
-    rows = (teacher / "split.csv").read_text(encoding="utf-8")
-    swapped = rows.replace(",train", ",x").replace(",val", ",train").replace(",x", ",val")
-    (teacher / "split.csv").write_text(swapped, encoding="utf-8")
-    (line,) = leaks_of(loaded, splits)
+    assert told_of(run) == []
+    swap(teacher)
+    (line,) = told_of(run)
     assert line.startswith("teacher, which this run builds on, was trained on 6 of the 12 pictures")
+    change(teacher, data="/elsewhere/photos")
+    (line,) = told_of(run)
+    assert "is not known" in line, "its names may mean other pictures"
+
+
+def test_what_a_forerunner_was_trained_on_is_told_whatever_it_was_called(
+    proven: Path, tmp_path: Path
+) -> None:
+    start, middle = tmp_path / "start", tmp_path / "middle"
+    shutil.copytree(proven, start)
+    # The same pictures, in another folder and by other names.
+    for path in sorted((tmp_path / "photos").glob("*/*.png")):
+        there = tmp_path / "photos_2" / path.parent.name / f"x{path.name}"
+        there.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, there)
+    table = (start / "split.csv").read_text(encoding="utf-8")
+    (start / "split.csv").write_text(re.sub(r"(?m)^(\w+)/(\d)", r"\1/x\2", table), "utf-8")
+    change(start, data=str(tmp_path / "photos_2"))
+    swap(start)
+    shutil.copytree(proven, middle)
+    settings = json.loads((proven / "config.json").read_text(encoding="utf-8"))["hyperparameters"]
+    for folder, former in ((middle, start), (proven, middle)):
+        weights = str(former / "model.safetensors")
+        change(folder, hyperparameters={**settings, "weights": weights})
+    (line,) = told_of(proven)
+    assert line.startswith("start, which this run builds on, was trained on 6 of the 12 pictures")
+
+
+def test_what_a_forerunner_learned_from_beside_its_data_counts(
+    proven: Path, tmp_path: Path
+) -> None:
+    teacher = tmp_path / "teacher"
+    shutil.copytree(proven, teacher)
+    change(proven, teacher=str(teacher))
+    assert told_of(proven) == []
+    hashes = read_manifest(proven / "manifest.json")
+    write_manifest(teacher / "manifest.json", hashes, {"--extra /gone": hashes.parts["test"]})
+    (line,) = told_of(proven)
+    assert line.startswith("teacher, which this run builds on, was trained on 6 of the 12 pictures")
+
+
+def test_the_forerunners_of_every_run_of_a_mean_count(proven: Path, tmp_path: Path) -> None:
+    teacher = tmp_path / "teacher"
+    shutil.copytree(proven, teacher)
+    swap(teacher)
+    recipes = [{"run": "a", "hyperparameters": {}}, {"run": "b", "hyperparameters": {
+        "weights": str(teacher / "model.safetensors"), "teacher": str(teacher)}}]  # fmt: skip
+    change(proven, soup_of=recipes)
+    (line,) = told_of(proven)
+    assert line.startswith("teacher, which this run builds on, was trained on")
+
+
+def test_runs_that_name_one_another_end(proven: Path, tmp_path: Path) -> None:
+    teacher = tmp_path / "teacher"
+    shutil.copytree(proven, teacher)
+    change(proven, teacher=str(teacher))
+    change(teacher, teacher=str(proven))
+    assert told_of(proven) == []
 
 
 @pytest.mark.parametrize("gone", ["split.csv", "config.json"])
@@ -213,8 +349,7 @@ def test_a_forerunner_that_carries_no_split_is_said_to_be_unknown(
     shutil.copytree(run, teacher)
     (teacher / gone).unlink()
     change(run, teacher=str(teacher))
-    loaded = load_run(run)
-    (line,) = leaks_of(loaded, splits_of(loaded, None))
+    (line,) = told_of(run)
     assert line.startswith("teacher, which this run builds on, carries no split")
     assert "is not known" in line
 

@@ -4,17 +4,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from support.learning import write_folders
 from typer.testing import CliRunner
 
 from recycle_sorter.cli.app import app
 from recycle_sorter.core.errors import InvalidInputError, ModelError
-from recycle_sorter.ml.dataset.manifest import DataManifest, read_manifest
+from recycle_sorter.ml.dataset.manifest import DataManifest, make_manifest, read_manifest
+from recycle_sorter.ml.dataset.records import read_dataset
+from recycle_sorter.ml.dataset.splits import split_dataset, write_split_file
 from recycle_sorter.ml.models.zoo import build_model
 from recycle_sorter.ml.training import run_folder
 from recycle_sorter.ml.training.material import write_manifest
@@ -145,6 +149,28 @@ def test_data_that_is_gone_leaves_no_soup(tmp_path: Path) -> None:
     assert isinstance(done.exception, InvalidInputError)
     assert "gone" in str(done.exception)
     assert not (tmp_path / "soup").exists()
+
+
+def test_data_that_changed_leaves_no_soup(tmp_path: Path) -> None:
+    photos = write_folders(tmp_path / "photos", each=4, classes=CLASSES)
+    splits = split_dataset(read_dataset(photos))
+    runs = [write_run(tmp_path / str(seed), seed, data=str(photos)) for seed in (1, 2)]
+    for run in runs:
+        write_split_file(splits, CLASSES, run / run_folder.SPLIT_NAME)
+        make_manifest(splits).write(run / run_folder.MANIFEST_NAME)
+    shutil.copy(splits.train[0].path, splits.test[0].path)
+    words = ["soup", *map(str, runs), "--out", str(tmp_path / "soup")]
+    done = CliRunner().invoke(app, words)
+    assert isinstance(done.exception, InvalidInputError)
+    assert f"{splits.test[0].name} has changed" in str(done.exception)
+    assert not (tmp_path / "soup").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / str(seed), seed) for seed in (1, 2)]
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(InvalidInputError, match=r"--out: got .*file/x.* can be written"):
+        make_soup(runs, tmp_path / "file" / "x")
 
 
 def test_one_run_and_an_old_folder_are_refused(tmp_path: Path) -> None:

@@ -62,6 +62,13 @@ def tried(summary: SweepSummary) -> list[dict[str, Any]]:
     return [row.hyperparameters for row in summary.trials]
 
 
+@pytest.mark.parametrize("name", ["file", "file/x"])
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(InvalidInputError, match=rf"--out: got '{tmp_path / name}'"):
+        run(tmp_path / name)
+
+
 @pytest.mark.parametrize("method", ["random", "bayes"])
 def test_trials_are_drawn_from_the_space(tmp_path: Path, method: str) -> None:
     summary = run(tmp_path, method, trials=5)

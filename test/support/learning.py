@@ -33,12 +33,14 @@ def make_store(each: int = 2, classes: int = len(CLASSES), **shape: int) -> Pict
     return PictureStore(images, labels, [f"{label}/{n}.png" for n, label in enumerate(labels)])
 
 
-def write_folders(root: Path, each: int = 10, classes: Sequence[str] = CLASSES) -> Path:
-    """The same on disk, in one folder a class."""
+def write_folders(
+    root: Path, each: int = 10, classes: Sequence[str] = CLASSES, first: int = 0
+) -> Path:
+    """The same on disk, in one folder a class; counted from ``first``, which has other pictures."""
     for label, name in enumerate(classes):
         folder = root / name
         folder.mkdir(parents=True)
-        for number in range(each):
+        for number in range(first, first + each):
             cv2.imwrite(str(folder / f"{number}.png"), picture(label, 100 * label + number))
     return root
 

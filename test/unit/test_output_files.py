@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from recycle_sorter.core.errors import InvalidInputError
-from recycle_sorter.output_files import require_writable, write_text
+from recycle_sorter.output_files import require_folder, require_writable, write_text
 
 
 def test_a_file_is_written_with_its_folder_and_nothing_beside_it(tmp_path: Path) -> None:
@@ -34,3 +34,15 @@ def test_asking_leaves_what_stands_there(tmp_path: Path) -> None:
     path.write_text("kept", "utf-8")
     require_writable("--log", path)
     assert path.read_text("utf-8") == "kept"
+
+
+def test_a_folder_is_made_or_its_fault_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", "utf-8")
+    require_folder("--out", tmp_path / "a" / "b")
+    require_folder("--out", tmp_path / "a" / "b")
+    assert not list((tmp_path / "a" / "b").iterdir())
+    for path in (tmp_path / "file", tmp_path / "file" / "x", Path("/proc/x")):
+        with pytest.raises(InvalidInputError, match=rf"--out: got '{path}', expected a folder"):
+            require_folder("--out", path)
+    with pytest.raises(InvalidInputError, match=r"bundle: got 'mine'"):
+        require_folder("bundle", tmp_path / "file", shown=Path("mine"))

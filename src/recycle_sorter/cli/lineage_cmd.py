@@ -34,10 +34,10 @@ def lineage(
         raise InvalidInputError("--out", str(out), "a name that ends in .svg or .mmd")
     from recycle_sorter.ml.lineage import JOB, draw_mermaid, read_lineage
     from recycle_sorter.ml.lineage_svg import draw_svg
+    from recycle_sorter.output_files import write_text
 
     found = read_lineage(runs)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(draw_svg(found) if out.suffix == ".svg" else draw_mermaid(found), "utf-8")
+    write_text(out, draw_svg(found) if out.suffix == ".svg" else draw_mermaid(found))
     jobs = sum(node.kind == JOB for node in found.nodes)
     count = f"{jobs} jobs, {len(found.nodes) - jobs} artifacts, {len(found.edges)} links"
     typer.echo(f"{count}: {out}")

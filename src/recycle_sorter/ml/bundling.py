@@ -22,10 +22,12 @@ from recycle_sorter.ml.dataset.splits import Splits
 from recycle_sorter.ml.evaluation.metrics import fit_temperature, sharpening_remark
 from recycle_sorter.ml.evaluation.predictions import Predictions
 from recycle_sorter.ml.export import INT8_PICTURES, write_description, write_graph, write_int8
+from recycle_sorter.ml.held_out import check_data, leaks_of
 from recycle_sorter.ml.record import EVENTS, FOLDER
 from recycle_sorter.ml.record_reader import logged_artifacts
 from recycle_sorter.ml.thresholds import suggest_thresholds
 from recycle_sorter.ml.training.run_folder import TrainedRun, load_run, write_weights
+from recycle_sorter.output_files import require_folder
 from recycle_sorter.paths import share_roots
 
 INT8_MAX_LOSS: Final = 0.003
@@ -97,27 +99,30 @@ def export_bundle(job: ExportJob, say: Say = print) -> ModelBundle:
         say: Told lines for people.
 
     Raises:
-        InvalidInputError: If the run, the data or the licence is missing, or ``out`` is no bundle.
+        InvalidInputError: If the run, the data or the licence is missing, the data is not what the
+            run began with, or ``out`` is no bundle or cannot be written.
         ModelError: If an engine cannot load the network or disagrees with torch.
     """
-    if job.out.exists() and not (job.out / "bundle.json").is_file() and any(job.out.iterdir()):
+    is_bundle = (job.out / "bundle.json").is_file()
+    if job.out.exists() and not is_bundle and (job.out.is_file() or any(job.out.iterdir())):
         raise InvalidInputError(
             "bundle", str(job.out), "a new folder or an older bundle", "choose another folder"
         )
     licence = _licence_text(job)
     run = load_run(job.run)
     splits = run_data.splits_of(run, job.data)
-    sets = run_data.measured_sets(run, splits, job.measure)
+    data = check_data(run, splits)
+    sets = run_data.measured_sets(run, splits, job.measure, data)
     start, teacher = provenance.start_of(run.config), provenance.teacher_of(run.config)
     if not start.is_known:
         say(f"started from {start.text}; tell in --note what it was, and its licence")
 
-    leaks = run_data.leaks_of(run, splits)
+    leaks = leaks_of(run.folder, run.config, data)
     for line in leaks:
         say(line)
     folder = job.out.with_name(job.out.name + ".partial")
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    require_folder("bundle", folder, shown=job.out)
     (folder / "LICENSE").write_text(licence, encoding="utf-8")
     if notice := provenance.notice_text(start.credits):
         (folder / "NOTICE").write_text(notice, encoding="utf-8")

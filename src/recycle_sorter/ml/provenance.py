@@ -150,10 +150,17 @@ def teacher_of(config: Mapping[str, Any]) -> str:
 
 
 def forerunners_of(config: Mapping[str, Any]) -> list[Path]:
-    """Returns the folders of the run or bundle that a run started from, and of its teacher."""
+    """Returns the folders of the run or bundle that a run started from, and of its teacher.
+
+    Of a mean of runs: those of each.
+    """
     named = [str(config["hyperparameters"].get("weights") or ""), str(config.get("teacher") or "")]
-    paths = [Path(name) for name in named if name not in ("", "none", "packaged", "imagenet")]
-    return [path if path.is_dir() else path.parent for path in paths]
+    for one in config.get("soup_of") or ():
+        recipe = one.get("hyperparameters") if isinstance(one, dict) else None
+        if isinstance(recipe, dict):
+            named += [str(recipe.get(name) or "") for name in ("weights", "teacher")]
+    wanted = dict.fromkeys(n for n in named if n not in ("", "none", "packaged", "imagenet"))
+    return [path if path.is_dir() else path.parent for path in map(Path, wanted)]
 
 
 def data_credit(folder: Path) -> Credit:

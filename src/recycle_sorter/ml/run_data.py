@@ -7,18 +7,19 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.ml.dataset.manifest import DataManifest
 from recycle_sorter.ml.dataset.records import (
     Picture,
     read_dataset,
-    read_rows,
     read_unlabelled,
 )
-from recycle_sorter.ml.dataset.splits import COLUMNS, Splits
-from recycle_sorter.ml.provenance import Credit, data_credit, forerunners_of
-from recycle_sorter.ml.training.run_folder import SPLIT_NAME, TrainedRun, read_config
+from recycle_sorter.ml.dataset.splits import Splits
+from recycle_sorter.ml.held_out import check_not_learned
+from recycle_sorter.ml.provenance import Credit, data_credit
+from recycle_sorter.ml.training.run_folder import TrainedRun
 
 _SPLITS: Final = ("train", "val", "test")
 # Folder names that say nothing without the folder above.
@@ -64,9 +65,15 @@ def splits_of(run: TrainedRun, data: Path | None) -> Splits:
 
 
 def measured_sets(
-    run: TrainedRun, splits: Splits, folders: Sequence[Path]
+    run: TrainedRun, splits: Splits, folders: Sequence[Path], data: DataManifest
 ) -> dict[str, Sequence[Picture]]:
     """Returns what to measure, by name: ``val``, ``test`` if there is one, and class folders.
+
+    Args:
+        run: The run.
+        splits: Its pictures.
+        folders: More to measure.
+        data: The hashes of the splits.
 
     Raises:
         InvalidInputError: If a folder has other classes, or pictures that were trained on.
@@ -74,17 +81,9 @@ def measured_sets(
     sets: dict[str, Sequence[Picture]] = {"val": splits.val}
     if splits.test:
         sets["test"] = splits.test
-    trained_on = {picture.path.resolve() for picture in splits.train}
-    for folder in _existing(run.config.get("extra", ())):
-        trained_on |= {one.path.resolve() for one in read_dataset(folder, run.classes).pictures}
     for folder in folders:
         pictures = read_dataset(folder, run.classes).pictures
-        known = [one.name for one in pictures if one.path.resolve() in trained_on]
-        if known:
-            raise InvalidInputError(
-                "--measure", str(folder), f"pictures that were not trained on ({known[0]} was)",
-                "measure on others",
-            )  # fmt: skip
+        check_not_learned(run, data, "--measure", folder, pictures)
         name = short_name(folder)
         if name in sets:
             raise InvalidInputError("--measure", str(folder), "each folder once", "rename one")
@@ -111,51 +110,10 @@ def sources_of(run: TrainedRun, splits: Splits, measured: Sequence[Path]) -> lis
     return found
 
 
-def leaks_of(run: TrainedRun, splits: Splits) -> list[str]:
-    """Returns a sentence for each forerunner that was or may be trained on what is measured.
-
-    What a run started from, or its teacher, may have split the same data another way; one that
-    carries no split (a bundle, a file of weights) tells nothing.
-    """
-    measured = {picture.name for picture in (*splits.val, *splits.test)}
-    found = []
-    for folder in forerunners_of(run.config):
-        table = folder / SPLIT_NAME
-        data = _data_of(folder) if table.is_file() else None
-        if data is None:
-            found.append(
-                f"{folder.name}, which this run builds on, carries no split: whether it was "
-                "trained on pictures of val and test is not known; if so, their figures flatter."
-            )
-            continue
-        if data != run.config["data"]:
-            continue
-        rows = (row for _, row in read_rows(table, COLUMNS))
-        known = sum(row["split"] == "train" and row["path"] in measured for row in rows)
-        if known:
-            found.append(
-                f"{folder.name}, which this run builds on, was trained on {known} of the "
-                f"{len(measured)} pictures of val and test: their figures flatter."
-            )
-    return found
-
-
 def short_name(folder: Path) -> str:
     """Returns a folder's name, with the folder above it where it says nothing alone."""
     parts = folder.resolve().with_suffix("").parts
     return "/".join(parts[-2:]) if parts[-1] in _VAGUE else parts[-1]
-
-
-def _data_of(folder: Path) -> str | None:
-    """The data set that a run was trained on; None if the folder is none that tells."""
-    try:
-        return str(read_config(folder)["data"])
-    except InvalidInputError:
-        return None
-
-
-def _existing(names: Sequence[Any]) -> list[Path]:
-    return [Path(name) for name in names if Path(name).exists()]
 
 
 def _labelled(

@@ -15,7 +15,8 @@ import pytest
 import torch
 from support.learning import make_job, tiny_network, write_folders
 
-from recycle_sorter.ml.models.zoo import read_weights
+from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.ml.models.zoo import build_model, read_weights
 from recycle_sorter.ml.training import finder, run, run_folder
 from recycle_sorter.ml.training.finder import (
     DATA_NAME,
@@ -141,3 +142,15 @@ def test_frozen_norms_stay_frozen_while_it_looks(
     before = tiny_network("resnet18", 3).bn1.running_mean.clone()
     find_learn_rate(job, lambda line: None, steps=20)
     assert torch.equal(kept[0].bn1.running_mean, before)
+
+
+def test_what_stops_it_is_named(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(InvalidInputError, match=r"--out: got .*file/x"):
+        find_learn_rate(make_job(data, tmp_path / "file" / "x"), lambda line: None, steps=5)
+    monkeypatch.setattr(run, "build_model", build_model)
+    job = make_job(data, tmp_path / "run", {"batch_size": 1, "weights": "none"})
+    with pytest.raises(InvalidInputError, match=r"--batch_size: got 1"):
+        find_learn_rate(job, lambda line: None, steps=5)

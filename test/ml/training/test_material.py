@@ -261,3 +261,20 @@ def test_the_lineage_links_everything(whole: Any, tmp_path: Path) -> None:
     assert {jobs[e.source] for e in lineage.edges if e.target == weights} == {"start_train"}
     targets = {jobs[e.target] for e in lineage.edges if e.source == weights}
     assert targets == {"start_test", "run_train"}
+
+
+def test_what_the_start_was_trained_on_is_told_before_the_test(data: Path, tmp_path: Path) -> None:
+    first = make_job(data, tmp_path / "first", {"epoch_qty": 1})
+    other = split_dataset(read_dataset(data), seed=5)
+    train(replace(first, splits=other), silent)
+    weights = str(first.out / run_folder.WEIGHTS_NAME)
+    job = make_job(data, tmp_path / "second", {"epoch_qty": 1, "weights": weights})
+    held = {one.name for one in (*job.splits.val, *job.splits.test)}
+    known = len(held & {one.name for one in other.train})
+    assert known
+    said: list[str] = []
+    run_jobs(job, said.append, mode="disabled")
+    told = f"first, which this run builds on, was trained on {known} of the {len(held)} pictures"
+    (at,) = (n for n, line in enumerate(said) if line.startswith(told))
+    (figure,) = (n for n, line in enumerate(said) if line.startswith("second on set (test): "))
+    assert at < figure

@@ -467,3 +467,44 @@ def test_a_line_that_a_kill_cut_short_is_left_out(tmp_path: Path) -> None:
     )
     assert read_metrics(path) == [{"epoch": 0, "val/loss": 1.5}]
     assert read_metrics(tmp_path / "missing.jsonl") == []
+
+
+@pytest.mark.parametrize("name", ["file", "file/x"])
+def test_a_run_folder_that_cannot_be_written_is_named(
+    data: Path, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(InvalidInputError, match=rf"--out: got '{tmp_path / name}'"):
+        train(make_job(data, tmp_path / name), silent)
+
+
+@pytest.mark.parametrize("how", ["cut off", "empty", "a bit flipped"])
+def test_a_damaged_checkpoint_is_named(data: Path, tmp_path: Path, how: str) -> None:
+    job = make_job(data, tmp_path / "run", stop_after_steps=3, checkpoint_every_sec=0.0)
+    train(job, silent)
+    path = job.out / run_folder.CHECKPOINT_NAME
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    path.write_bytes(
+        {
+            "cut off": whole[:middle],
+            "empty": b"",
+            "a bit flipped": whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :],
+        }[how]
+    )
+    again = replace(job, stop_after_steps=-1)
+    with pytest.raises(InvalidInputError, match=r"checkpoint: .*last\.ckpt.*delete it to begin"):
+        train(again, silent)
+    path.unlink()
+    train(again, silent)
+    assert (job.out / run_folder.WEIGHTS_NAME).is_file()
+
+
+def test_batches_too_small_for_batch_norm_are_refused(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of 32 px, a ResNet's last layers have one value a channel left.
+    monkeypatch.setattr(run, "build_model", build_model)
+    settings = {"batch_size": 1, "epoch_qty": 1, "weights": "none"}
+    with pytest.raises(InvalidInputError, match=r"--batch_size: got 1, expected batches of two"):
+        train(make_job(data, tmp_path / "run", settings), silent)

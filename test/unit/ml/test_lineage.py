@@ -173,5 +173,9 @@ def test_the_command_draws_by_the_files_suffix(tmp_path: Path) -> None:
     wrong = run(app, ["lineage", str(tmp_path / "runs"), "--out", str(tmp_path / "l.pdf")])
     assert isinstance(wrong.exception, InvalidInputError)
     assert ".svg or .mmd" in str(wrong.exception)
+    beyond = ["--out", str(tmp_path / "lineage.mmd" / "x.svg")]
+    unwritable = run(app, ["lineage", str(tmp_path / "runs"), *beyond])
+    assert isinstance(unwritable.exception, InvalidInputError)
+    assert "x.svg" in str(unwritable.exception)
     with pytest.raises(InvalidInputError, match="no record"):
         read_lineage([tmp_path / "nothing"])

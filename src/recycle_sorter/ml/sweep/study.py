@@ -21,6 +21,7 @@ from recycle_sorter.ml.sweep.parameters import Scalar
 from recycle_sorter.ml.sweep.space import SweepSpec
 from recycle_sorter.ml.sweep.strategy import SamplerBySlot, distribution_of, make_pruner
 from recycle_sorter.ml.sweep.watcher import Outcome, Watcher
+from recycle_sorter.output_files import require_folder
 
 _FAILURES_IN_A_ROW = 3
 _FINGERPRINT = "fingerprint"
@@ -86,7 +87,8 @@ class Sweep:
         pruner: ``file`` (what it says), ``hyperband``, ``median`` or ``none``.
 
     Raises:
-        InvalidInputError: If the sweep has no end, or the database holds another by its name.
+        InvalidInputError: If the sweep has no end or no folder, or the database holds another by
+            its name.
     """
 
     def __init__(
@@ -111,7 +113,7 @@ class Sweep:
         self._distributions = {
             p.name: distribution_of(p, is_grid=spec.method == "grid") for p in self._searched
         }
-        folder.mkdir(parents=True, exist_ok=True)
+        require_folder("--out", folder)
         chosen = make_pruner(spec.hyperband, pruner)
         with database.told_plainly(self.url), claims.exclusive(self.url):
             self._storage = database.connect(self.url)

@@ -28,6 +28,8 @@ from recycle_sorter.ml.training.run import (
     quiet_lightning,
     spec_of,
 )
+from recycle_sorter.ml.training.trainer import small_batches_named
+from recycle_sorter.output_files import require_folder
 
 PLOT_NAME: Final = "learn_rate.png"
 DATA_NAME: Final = "learn_rate.json"
@@ -85,7 +87,11 @@ def find_learn_rate(job: TrainingJob, say: Say, steps: int = 80) -> float | None
     Returns:
         Where the loss falls fastest on its way to its least; None, which is also said, if it falls
         nowhere.
+
+    Raises:
+        InvalidInputError: If the run folder cannot be written.
     """
+    require_folder("--out", job.out)
     settings = replace(job.settings, schedule="constant", ema_decay=0.0, early_stop=0)
     spec = spec_of(settings)
     test = RangeTest(steps)
@@ -97,7 +103,7 @@ def find_learn_rate(job: TrainingJob, say: Say, steps: int = 80) -> float | None
         module = make_module(trial, spec, say, is_fresh=True)
         trainer = make_trainer(trial, say, None, bar=False)
         trainer.callbacks.append(test)  # type: ignore[attr-defined]
-        with quiet_lightning():
+        with quiet_lightning(), small_batches_named(settings):
             trainer.fit(module, batches)
     rate = steepest(test.rates, test.losses)
     if rate is None:

@@ -22,6 +22,7 @@ from recycle_sorter.ml.training.material import (
     list_material,
     write_manifest,
 )
+from recycle_sorter.output_files import require_folder
 from recycle_sorter.vision.preprocessing import PreprocessingSpec
 
 Say = Callable[[str], None]
@@ -110,10 +111,12 @@ def open_folder(job: TrainingJob, *, writes: bool = True) -> None:
 
     Raises:
         InvalidInputError: Naming what differs in the older folder, or which pictures of ``val`` or
-            ``test`` would be learned from.
+            ``test`` would be learned from; or if the folder cannot be written.
     """
     goes_on = (job.out / run_folder.CONFIG_NAME).is_file()
     if goes_on:
+        if writes:
+            require_folder("--out", job.out)
         _check_same(job)
     if not writes:
         return
@@ -133,7 +136,7 @@ def open_folder(job: TrainingJob, *, writes: bool = True) -> None:
             )  # fmt: skip
     if goes_on or hashes is None:
         return
-    job.out.mkdir(parents=True, exist_ok=True)
+    require_folder("--out", job.out)
     write_split_file(job.splits, job.classes, job.out / run_folder.SPLIT_NAME)
     write_manifest(path, manifest, hashes)
     digests = {title: digest_of(files) for title, files in hashes.items()}

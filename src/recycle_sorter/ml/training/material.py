@@ -140,7 +140,9 @@ def write_manifest(path: Path, data: DataManifest, hashes: Hashes) -> None:
     replace_text(path, json.dumps(content, indent=1) + "\n")
 
 
-def changes(path: Path, data: DataManifest, hashes: Hashes | None) -> list[str]:
+def changes(
+    path: Path, data: DataManifest, hashes: Hashes | None, *, with_parts: bool = False
+) -> list[str]:
     """Returns what has changed since a manifest was written, in words.
 
     Manifests of older versions know the data set only: the rest is taken for the same.
@@ -149,6 +151,7 @@ def changes(path: Path, data: DataManifest, hashes: Hashes | None) -> list[str]:
         path: The manifest; a run folder of an old version has none.
         data: The hashes of the splits now.
         hashes: Those of the material now; None where nothing is learned from it any more.
+        with_parts: Tell pictures that have moved between train, val and test, too.
 
     Raises:
         InvalidInputError: If the manifest is damaged.
@@ -157,6 +160,11 @@ def changes(path: Path, data: DataManifest, hashes: Hashes | None) -> list[str]:
         return []
     former = read_manifest(path)
     told = _changed("--data", _flat(former.parts), _flat(data.parts))
+    if with_parts:
+        before, now = _owners(former.parts), _owners(data.parts)
+        both = sorted(before.keys() & now.keys())
+        moved = [f"{n} is in {now[n]}, was in {before[n]}" for n in both if now[n] != before[n]]
+        told += [f"split: {_few(moved)}"] if moved else []
     if hashes is None:
         return told
     material = _read_material(path)
@@ -164,6 +172,19 @@ def changes(path: Path, data: DataManifest, hashes: Hashes | None) -> list[str]:
         for title in {**material, **hashes}:
             told += _changed(title, material.get(title, {}), hashes.get(title, {}))
     return told
+
+
+def learned_digests(path: Path) -> dict[str, set[str]]:
+    """Returns the digests of what a manifest's run learned from beside the data set, by title.
+
+    Raises:
+        InvalidInputError: If the manifest is damaged.
+    """
+    material = (_read_material(path) if path.is_file() else None) or {}
+    titles = tuple(f"{option} " for option in _LEARNED)
+    return {
+        title: set(files.values()) for title, files in material.items() if title.startswith(titles)
+    }
 
 
 def _read_material(path: Path) -> dict[str, dict[str, str]] | None:
@@ -220,6 +241,10 @@ def _model(folder: Path) -> tuple[str, list[Path]] | None:
 
 def _flat(parts: Hashes) -> dict[str, str]:
     return {name: digest for files in parts.values() for name, digest in files.items()}
+
+
+def _owners(parts: Hashes) -> dict[str, str]:
+    return {name: part for part, files in parts.items() for name in files}
 
 
 def _changed(title: str, before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

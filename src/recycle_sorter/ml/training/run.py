@@ -38,6 +38,7 @@ from recycle_sorter.ml.training.trainer import (
     make_trainer,
     no_report,
     quiet_lightning,
+    small_batches_named,
 )
 from recycle_sorter.vision.preprocessing import PreprocessingSpec
 
@@ -136,7 +137,8 @@ def train(
         bar: Show Lightning's progress bar.
 
     Raises:
-        InvalidInputError: For bad data, or a run folder of other settings.
+        InvalidInputError: For bad data, a run folder of other settings, a damaged checkpoint, or
+            batches too small for batch norm.
     """
     is_first = is_first_process()
     say = say if is_first else _silent
@@ -147,13 +149,15 @@ def train(
     cv2.setNumThreads(1)  # OpenCV's own threads would only fight torch's
     started_sec = time.monotonic()
     spec = spec_of(job.settings)
+    checkpoint = job.out / run_folder.CHECKPOINT_NAME
+    resumes = checkpoint.is_file()
+    if resumes:
+        run_folder.check_checkpoint(checkpoint)
     batches = make_batches(job, spec, say)
     val = PictureStore.load(job.splits.val, report=say, spec=spec)
     absent = [name for label, name in enumerate(job.classes) if label not in val.labels]
     if absent:
         say(f"val has no picture of {', '.join(absent)}: no epoch tells how well they are known")
-    checkpoint = job.out / run_folder.CHECKPOINT_NAME
-    resumes = checkpoint.is_file()
     module = make_module(job, spec, say, is_fresh=not resumes)
     if not resumes and is_first:
         run_folder.write_weights(module.model, job.out / run_folder.UNTRAINED_NAME)
@@ -165,7 +169,7 @@ def train(
     if resumes:
         say(f"going on from {checkpoint}")
     try:
-        with quiet_lightning():
+        with quiet_lightning(), small_batches_named(job.settings):
             trainer.fit(module, batches, validation, ckpt_path=checkpoint if resumes else None)
     except Stopped:
         return job.out

@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import subprocess
+import zipfile
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -163,6 +164,24 @@ def write_weights(model: nn.Module, path: Path) -> None:
     save_file(state, partial, metadata={"format": "pt"})
     partial.chmod(0o644)  # safetensors writes for the owner alone
     partial.replace(path)
+
+
+def check_checkpoint(path: Path) -> None:
+    """Checks a checkpoint's bytes, without unpickling it: a full disk may have cut it off.
+
+    Raises:
+        InvalidInputError: If it is damaged.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
+        damaged = str(error)
+    if damaged is not None:
+        raise InvalidInputError(
+            "checkpoint", str(path), f"a whole checkpoint ({damaged})",
+            "restore it, or delete it to begin this training again",
+        )  # fmt: skip
 
 
 def versions() -> dict[str, str]:

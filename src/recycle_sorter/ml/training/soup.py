@@ -19,6 +19,7 @@ from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.ml.dataset.manifest import read_manifest
 from recycle_sorter.ml.models.zoo import read_weights
 from recycle_sorter.ml.training import run_folder
+from recycle_sorter.output_files import require_folder
 
 # What must be equal for a mean of weights to mean anything.
 _SAME: Final = ("architecture", "classes", "preprocessing", "data")
@@ -37,7 +38,8 @@ def make_soup(runs: Sequence[Path], out: Path, command: str = "", start_share: f
         start_share: Share of the weights that the first run started from, 0 to below 1.
 
     Raises:
-        InvalidInputError: If the runs do not fit together, or ``out`` is there already.
+        InvalidInputError: If the runs do not fit together, or ``out`` is there already or cannot
+            be written.
         ModelError: If a run cannot be read.
     """
     if not 0.0 <= start_share < 1.0:
@@ -69,7 +71,7 @@ def make_soup(runs: Sequence[Path], out: Path, command: str = "", start_share: f
     if start_share:
         mean = _blend(_start(first), mean, start_share)
     first.model.load_state_dict(mean)
-    out.mkdir(parents=True)
+    require_folder("--out", out)
     split, manifest = run_folder.SPLIT_NAME, run_folder.MANIFEST_NAME
     (out / split).write_bytes((first.folder / split).read_bytes())
     # Of the data set alone: what each run learned from beside it stands in its recipe.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.ml.artifacts import MODEL
+from recycle_sorter.ml.dataset.manifest import make_manifest, read_manifest
 from recycle_sorter.ml.dataset.store import PictureStore
 from recycle_sorter.ml.evaluation.calibration import fit_temperature, sharpening_remark
 from recycle_sorter.ml.evaluation.coverage import coverage_curve
@@ -18,6 +19,7 @@ from recycle_sorter.ml.evaluation.gradcam import make_explainer
 from recycle_sorter.ml.evaluation.plots import save_plots
 from recycle_sorter.ml.evaluation.predictions import predict, predict_files, torch_network
 from recycle_sorter.ml.evaluation.report import write_evaluation
+from recycle_sorter.ml.held_out import leaks_of
 from recycle_sorter.ml.models.zoo import gradcam_layer
 from recycle_sorter.ml.record_reader import logged_artifacts
 from recycle_sorter.ml.tracking import ArtifactRef, Mode, Tracker, open_tracker
@@ -87,6 +89,10 @@ def run_jobs(job: TrainingJob, say: Say = print, *, mode: Mode = "auto", bar: bo
                 if key == "epoch" or key.startswith("val/")
             }
             tracker.summary({**last, "best/val/accuracy": best["val/accuracy"], **shipped})
+    path = job.out / run_folder.MANIFEST_NAME
+    hashes = read_manifest(path) if path.is_file() else make_manifest(job.splits)
+    for line in leaks_of(job.out, run_folder.read_config(job.out), hashes):
+        say(line)
     test(job, model, [split], say, mode=mode)
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
 
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.utilities import rank_zero_only
 
+from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.ml.training import run_folder
 from recycle_sorter.ml.training.callbacks import (
     AtomicCheckpoint,
@@ -22,7 +24,10 @@ from recycle_sorter.ml.training.callbacks import (
     EpochReport,
     StopAfter,
 )
+from recycle_sorter.ml.training.hyperparameters import Hyperparameters
 from recycle_sorter.ml.training.job import Say, TrainingJob
+
+_ONE_VALUE: Final = "Expected more than 1 value per channel"  # torch's words
 
 
 def is_first_process() -> bool:
@@ -81,6 +86,26 @@ def make_trainer(
             use_distributed_sampler=False,
             default_root_dir=job.out,
         )
+
+
+@contextmanager
+def small_batches_named(settings: Hyperparameters) -> Iterator[None]:
+    """Says plainly that batch norm cannot train on what torch's error calls one value a channel.
+
+    Raises:
+        InvalidInputError: In its place.
+    """
+    try:
+        yield
+    except ValueError as error:
+        if _ONE_VALUE not in str(error):
+            raise
+        raise InvalidInputError(
+            "--batch_size", settings.batch_size,
+            f"batches of two or more: one picture of {settings.size_px} px leaves batch norm "
+            "nothing to normalise over",
+            "raise --batch_size, or --size_px",
+        ) from error  # fmt: skip
 
 
 class quiet_lightning(warnings.catch_warnings):
