@@ -25,7 +25,7 @@ from recycle_sorter.cli.app import app
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.ml.record_reader import read_record
 from recycle_sorter.ml.tracking import open_tracker
-from recycle_sorter.ml.training import run, run_folder, tracked
+from recycle_sorter.ml.training import finder, run, run_folder, tracked
 from recycle_sorter.ml.training.hyperparameters import Hyperparameters
 from recycle_sorter.ml.training.run import TrainingJob
 
@@ -266,6 +266,19 @@ def test_finding_a_rate_prints_it_and_trains_nothing(
     assert "suggestion: --learn_rate=" in result.output
     assert Path("runs/resnet18_v1/learn_rate.png").is_file()
     assert jobs == []
+
+
+def test_no_rate_to_be_found_is_said_and_is_no_success(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "build_model", tiny_network)
+    monkeypatch.setattr(finder, "steepest", lambda rates, losses: None)
+    words = ["train", "--data", str(data), "--find-learn-rate", *SMALL]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 1
+    assert "no suggestion: the loss never falls" in result.output
+    assert "suggestion: --learn_rate" not in result.output
+    assert Path("runs/resnet18_v1/learn_rate.png").is_file()
 
 
 def test_a_training_from_folders_to_report_and_record(
