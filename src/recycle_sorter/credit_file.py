@@ -31,25 +31,27 @@ _NO_TEXT: Final = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".t
 _KEYS: Final = ("what", "licence", "credit")
 _MAX_BYTES: Final = 1 << 20
 _MAX_LETTERS: Final = 2000
-_UNSAID: Final = "not stated"
+NOT_STATED: Final = "not stated"
 
 
 @dataclass(frozen=True, slots=True)
-class PictureCredit:
-    """Whose some pictures are.
+class Credit:
+    """One work of others.
 
     Attributes:
-        what: What they are.
+        what: What it is.
         licence: SPDX name, or words where there is none.
         whose: Authors and place.
+        notice: What its licence wants repeated in every copy; empty for what is not copied.
     """
 
     what: str
     licence: str
     whose: str
+    notice: str = ""
 
 
-def read_credits(folder: Path) -> tuple[PictureCredit, ...]:
+def read_credits(folder: Path) -> tuple[Credit, ...]:
     """Returns what a folder's credit file tells; nothing if there is none, or it is no text.
 
     Its values are made one line that fits a table's cell; all that is in other words comes last.
@@ -60,12 +62,12 @@ def read_credits(folder: Path) -> tuple[PictureCredit, ...]:
         pairs = [line.partition(":")[::2] for line in block.splitlines()]
         values = {key.strip(): _cell(value) for key, value in pairs}
         if len(pairs) == len(_KEYS) and all(values.get(key) for key in _KEYS):
-            found.append(PictureCredit(*(values[key] for key in _KEYS)))
+            found.append(Credit(*(values[key] for key in _KEYS)))
         elif block.strip():
             words.append(block)
     if words:
         name = folder.resolve().name
-        found.append(PictureCredit(name, f"as in {CREDIT_NAME}", _cell(" ".join(words))))
+        found.append(Credit(name, f"as in {CREDIT_NAME}", _cell(" ".join(words))))
     return tuple(found)
 
 
@@ -80,7 +82,7 @@ def check_credits(folder: Path) -> None:
         raise SorterError(f"{path} cannot be added to. Fix: move it away")
 
 
-def write_credits(folder: Path, credits: Sequence[PictureCredit]) -> None:  # noqa: A002
+def write_credits(folder: Path, credits: Sequence[Credit]) -> None:  # noqa: A002
     """Adds credits to a folder's credit file; what stands there already stays.
 
     Raises:
@@ -89,7 +91,7 @@ def write_credits(folder: Path, credits: Sequence[PictureCredit]) -> None:  # no
     check_credits(folder)
     path, known = folder / CREDIT_NAME, read_credits(folder)
     told = (
-        PictureCredit(*(_cell(text) or _UNSAID for text in (one.what, one.licence, one.whose)))
+        Credit(*(_cell(text) or NOT_STATED for text in (one.what, one.licence, one.whose)))
         for one in credits
     )
     fresh = [credit for credit in dict.fromkeys(told) if credit not in known]
@@ -101,15 +103,19 @@ def write_credits(folder: Path, credits: Sequence[PictureCredit]) -> None:  # no
     write_text(path, start + "\n".join(blocks))
 
 
+def places_of(source: Path) -> list[Path]:
+    """Returns the folders that may say whose pictures these are: that above ``images``, too."""
+    resolved = source.resolve()
+    return [resolved, resolved.parent] if resolved.name == "images" else [resolved]
+
+
 def licence_files(source: Path) -> list[Path]:
     """Returns the files that state the licence of a folder's pictures, sorted.
 
     They lie right in it, or beside it if it is a data set's ``images``. What lies beside a table or
     a recording is of who knows what, a whole project's perhaps.
     """
-    resolved = source.resolve()
-    folders = [resolved, resolved.parent] if resolved.name == "images" else [resolved]
-    for folder in folders:
+    for folder in places_of(source):
         try:
             found = sorted(path for path in folder.iterdir() if _states_licence(path))
         except OSError:  # no folder

@@ -10,7 +10,7 @@ import pytest
 from recycle_sorter.core.errors import SorterError
 from recycle_sorter.credit_file import (
     CREDIT_NAME,
-    PictureCredit,
+    Credit,
     copy_licences,
     licence_files,
     read_credits,
@@ -18,8 +18,8 @@ from recycle_sorter.credit_file import (
 )
 from recycle_sorter.ml.provenance import data_credit
 
-ONE = PictureCredit("cut-outs of TrashNet", "MIT", "(c) 2017 Gary Thung: github.com/garythung")
-OTHER = PictureCredit("cut-outs of renderings", "Apache-2.0", "this project's generator")
+ONE = Credit("cut-outs of TrashNet", "MIT", "(c) 2017 Gary Thung: github.com/garythung")
+OTHER = Credit("cut-outs of renderings", "Apache-2.0", "this project's generator")
 
 
 def test_credits_are_read_back_and_added_to(tmp_path: Path) -> None:
@@ -32,9 +32,9 @@ def test_credits_are_read_back_and_added_to(tmp_path: Path) -> None:
 
 
 def test_values_stay_on_their_line_and_in_their_cell(tmp_path: Path) -> None:
-    write_credits(tmp_path, [PictureCredit("a\nlicence: x | y", "L" * 10_000, "me")])
+    write_credits(tmp_path, [Credit("a\nlicence: x | y", "L" * 10_000, "me")])
     (found,) = read_credits(tmp_path)
-    assert found == PictureCredit("a licence: x / y", "L" * 2000, "me")
+    assert found == Credit("a licence: x / y", "L" * 2000, "me")
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# a remark\n", "\ufeff"])
@@ -51,7 +51,7 @@ BLOCK = "what: a\nlicence: b\ncredit: c\n"
 )
 def test_remarks_and_blank_lines_tell_nothing(tmp_path: Path, text: str) -> None:
     (tmp_path / CREDIT_NAME).write_text(text, encoding="utf-8")
-    assert read_credits(tmp_path) == (PictureCredit("a", "b", "c"),)
+    assert read_credits(tmp_path) == (Credit("a", "b", "c"),)
 
 
 @pytest.mark.parametrize(
@@ -65,20 +65,20 @@ def test_remarks_and_blank_lines_tell_nothing(tmp_path: Path, text: str) -> None
 )
 def test_other_words_are_a_credit_of_their_own(tmp_path: Path, words: str) -> None:
     (tmp_path / CREDIT_NAME).write_text(f"{BLOCK}\n{words}\n", encoding="utf-8")
-    own = PictureCredit(tmp_path.name, "as in CREDIT.txt", words)
-    assert read_credits(tmp_path) == (PictureCredit("a", "b", "c"), own)
+    own = Credit(tmp_path.name, "as in CREDIT.txt", words)
+    assert read_credits(tmp_path) == (Credit("a", "b", "c"), own)
 
 
 @pytest.mark.parametrize(
     "credit",
     [
         ONE,
-        PictureCredit("a | b", "MIT", "x"),
-        PictureCredit("a", "MIT", "w" * 6000),
-        PictureCredit("a", "MIT", ""),
+        Credit("a | b", "MIT", "x"),
+        Credit("a", "MIT", "w" * 6000),
+        Credit("a", "MIT", ""),
     ],
 )
-def test_what_is_told_again_is_written_once(tmp_path: Path, credit: PictureCredit) -> None:
+def test_what_is_told_again_is_written_once(tmp_path: Path, credit: Credit) -> None:
     (tmp_path / CREDIT_NAME).write_text("Photographs by Ann.\n", encoding="utf-8")
     for _ in range(3):
         write_credits(tmp_path, [credit])

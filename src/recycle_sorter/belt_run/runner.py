@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from recycle_sorter.belt_run.log import DecisionLog
 from recycle_sorter.belt_run.perception import BeltPerception
 from recycle_sorter.core import checks
+from recycle_sorter.core.belt.clock import LONGEST_PAUSE_NS
 from recycle_sorter.core.belt.judged import EnteringItem
 from recycle_sorter.core.belt.layout import Layout
 from recycle_sorter.core.belt.line import BeltLine, LineConfig
@@ -27,8 +28,6 @@ from recycle_sorter.core.types import NS_PER_SEC, Frame, SortDecision
 _TRACK_NS = NS_PER_SEC // 20  # how often the belt's place is kept for the report
 _KEPT_NOTICES = 5
 _MOST_FAILURES = 10  # of the network in a row: it will not come back
-# Whatever is on the belt ends long before: the rest of such a pause is not gone through.
-_LONGEST_NS = 60 * NS_PER_SEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +211,7 @@ class BeltRunner:
         if self._tick_ns is None:
             self._tick_ns = until_ns
         step_ns = round(self.config.tick_sec * NS_PER_SEC)
-        pause_ns = self._tick_ns + _LONGEST_NS
+        pause_ns = self._tick_ns + LONGEST_PAUSE_NS
         while True:
             heard_ns = self._waiting[0].due_ns if self._waiting else None
             if heard_ns is not None and heard_ns <= min(self._tick_ns, until_ns):

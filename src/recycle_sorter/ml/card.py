@@ -10,9 +10,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from recycle_sorter.credit_file import Credit
 from recycle_sorter.inference.thresholds import Thresholds
 from recycle_sorter.ml.evaluation.confusion import confused_pairs
-from recycle_sorter.ml.provenance import Credit, Origin
+from recycle_sorter.ml.provenance import Origin
 from recycle_sorter.ml.run_data import Source
 from recycle_sorter.ml.training.hyperparameters import Hyperparameters
 from recycle_sorter.vision.preprocessing import PreprocessingSpec

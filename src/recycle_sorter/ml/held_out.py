@@ -20,7 +20,7 @@ from recycle_sorter.ml.dataset.manifest import (
 from recycle_sorter.ml.dataset.records import Picture, read_dataset, read_rows, read_unlabelled
 from recycle_sorter.ml.dataset.splits import COLUMNS, Splits
 from recycle_sorter.ml.provenance import forerunners_of
-from recycle_sorter.ml.training.material import changes, learned_digests
+from recycle_sorter.ml.training.material import changes, few, learned_digests
 from recycle_sorter.ml.training.run_folder import (
     MANIFEST_NAME,
     SPLIT_NAME,
@@ -29,7 +29,6 @@ from recycle_sorter.ml.training.run_folder import (
 )
 
 _MEASURED: Final = ("val", "test")
-_SHOWN: Final = 3
 
 
 def check_data(run: TrainedRun, splits: Splits) -> DataManifest:
@@ -79,8 +78,7 @@ def check_not_learned(
     digests = hash_files({one.name: one.path for one in pictures})
     found = [name for name, digest in digests.items() if digest in learned]
     if found:
-        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-        known = f"{', '.join(found[:_SHOWN])}{more} {'were' if len(found) > 1 else 'was'}"
+        known = f"{few(found)} {'were' if len(found) > 1 else 'was'}"
         raise InvalidInputError(
             option, str(folder), f"pictures that were not trained on ({known})",
             "measure on others",

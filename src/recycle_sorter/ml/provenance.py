@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from recycle_sorter.credit_file import PictureCredit, licence_files, read_credits
+from recycle_sorter.credit_file import (
+    NOT_STATED,
+    Credit,
+    licence_files,
+    places_of,
+    read_credits,
+)
 
 _DISCLAIMER: Final = """\
 THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS "AS IS" AND ANY EXPRESS OR
@@ -37,25 +43,7 @@ _CLAUSE_3: Final = """\
    or promote products derived from this software without specific prior written permission.
 """
 _BSD_3: Final = _BSD_2.replace(_DISCLAIMER, f"{_CLAUSE_3}\n{_DISCLAIMER}")
-_NOT_STATED: Final = "not stated"
 _MAX_DEPTH: Final = 8  # of runs that started from one another's weights
-
-
-@dataclass(frozen=True, slots=True)
-class Credit:
-    """One work of others.
-
-    Attributes:
-        what: What it is.
-        licence: SPDX name, or words where there is none.
-        whose: Authors and place.
-        notice: What its licence wants repeated in every copy; empty for what is not copied.
-    """
-
-    what: str
-    licence: str
-    whose: str
-    notice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +158,7 @@ def data_credit(folder: Path) -> Credit:
     licence file.
     """
     resolved = folder.resolve()
-    places = [resolved.parent if resolved.is_file() else resolved]
-    if places[0].name == "images":
-        places.append(places[0].parent)
-    for place in places:
+    for place in places_of(resolved.parent if resolved.is_file() else resolved):
         if told := read_credits(place):
             return Credit(
                 "; ".join(dict.fromkeys(one.what for one in told)),
@@ -190,10 +175,10 @@ def data_credit(folder: Path) -> Credit:
     if files := licence_files(folder):
         names = ", ".join(path.name for path in files)
         return Credit(resolved.name, f"as in {names}", f"{names} of {files[0].parent.name}")
-    return Credit(resolved.name, _NOT_STATED, "ask whoever collected them")
+    return Credit(resolved.name, NOT_STATED, "ask whoever collected them")
 
 
-def made_from(source: Path, how: str) -> PictureCredit:
+def made_from(source: Path, how: str) -> Credit:
     """Returns the credit of pictures that were made out of others'.
 
     Args:
@@ -202,9 +187,9 @@ def made_from(source: Path, how: str) -> PictureCredit:
     """
     credit = data_credit(source)
     licence = credit.licence
-    if licence == _NOT_STATED:
-        licence = f"{_NOT_STATED} by {source.resolve().name}"
-    return PictureCredit(f"{how} {credit.what}", licence, credit.whose)
+    if licence == NOT_STATED:
+        licence = f"{NOT_STATED} by {source.resolve().name}"
+    return Credit(f"{how} {credit.what}", licence, credit.whose)
 
 
 def licence_of(own: str, credits: Iterable[Credit]) -> str:  # noqa: A002 - what they are

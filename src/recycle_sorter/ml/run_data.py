@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.credit_file import Credit
 from recycle_sorter.ml.dataset.manifest import DataManifest
 from recycle_sorter.ml.dataset.records import (
     Picture,
@@ -18,7 +19,7 @@ from recycle_sorter.ml.dataset.records import (
 )
 from recycle_sorter.ml.dataset.splits import Splits
 from recycle_sorter.ml.held_out import check_not_learned
-from recycle_sorter.ml.provenance import Credit, data_credit
+from recycle_sorter.ml.provenance import data_credit
 from recycle_sorter.ml.training.run_folder import TrainedRun
 
 _SPLITS: Final = ("train", "val", "test")

@@ -6,12 +6,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
-from recycle_sorter.core.belt.clock import StampClock
+from recycle_sorter.core.belt.clock import LONGEST_PAUSE_NS, StampClock
 from recycle_sorter.core.types import NS_PER_SEC
 from recycle_sorter.ros.belt_conversions import stamp_now_ns
 
-# Lock step: whatever is on the belt ends long before; the rest of such a pause is not gone through.
-_LONGEST_NS = 60 * NS_PER_SEC
 # Reading two clocks: the first pair no further apart than this is taken, of at most so many.
 _CLOSE_NS = 100_000
 _READINGS = 5
@@ -76,7 +74,7 @@ class LineClock:
             return
         if self._next_ns is None:
             self._next_ns = steady_ns
-        pause_ns = self._next_ns + _LONGEST_NS
+        pause_ns = self._next_ns + LONGEST_PAUSE_NS
         while self._next_ns < steady_ns:
             yield self._next_ns
             is_long = self._next_ns >= pause_ns

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -97,14 +98,15 @@ def joined(blobs: list[Blob], sizes: BlobSizes) -> list[Blob]:
             # Small beside its neighbour, or hardly large enough to be an item at all.
             limit = max(_PIECE * min(np.count_nonzero(one.mask), most), tiny)
             if area < limit and _gap_px(one, blob) <= sizes.part_px:
-                kept[index] = _united(one, blob)
+                kept[index] = united(one, blob)
                 break
         else:
             kept.append(blob)
     return sorted(kept, key=lambda one: (one.top_px, one.left_px))
 
 
-def _united(whole: Blob, piece: Blob) -> Blob:
+def united(whole: Blob, piece: Blob) -> Blob:
+    """Both outlines as one; what else is known of it is known of the first."""
     left, top = min(whole.left_px, piece.left_px), min(whole.top_px, piece.top_px)
     ends = [(b.left_px + b.mask.shape[1], b.top_px + b.mask.shape[0]) for b in (whole, piece)]
     canvas = np.zeros((max(e[1] for e in ends) - top, max(e[0] for e in ends) - left), np.uint8)
@@ -112,18 +114,31 @@ def _united(whole: Blob, piece: Blob) -> Blob:
         height, width = one.mask.shape
         y, x = one.top_px - top, one.left_px - left
         canvas[y : y + height, x : x + width] |= one.mask
-    return Blob(left, top, canvas)
+    return Blob(left, top, canvas, whole.is_near, whole.is_several)
+
+
+def cover(blobs: Iterable[Blob], shape: tuple[int, ...]) -> Mask:
+    """Where any of them is, in a map of a shape."""
+    canvas = np.zeros(shape[:2], np.uint8)
+    for blob in blobs:
+        canvas[blob.window] |= blob.mask
+    return canvas
+
+
+def is_within(first: Blob, second: Blob, shape: tuple[int, ...], reach: Mask) -> bool:
+    """Whether the first outline, grown by a kernel, meets the second; ``shape`` is the map's."""
+    if _gap_px(first, second) > reach.shape[0] // 2:
+        return False
+    grown = cv2.dilate(cover([first], shape), reach)
+    return bool(np.logical_and(grown, cover([second], shape)).any())
 
 
 def mark_near(blobs: list[Blob], shape: tuple[int, ...], near_px: float) -> None:
     """Sets ``is_near`` where two outlines lie within ``near_px``; ``shape`` is the map's."""
-    reach = max(1, round(near_px))
+    reach = disc(2 * max(1, round(near_px)) + 1)
     for index, first in enumerate(blobs):
         for second in blobs[index + 1 :]:
-            if _gap_px(first, second) > reach:
-                continue
-            grown = cv2.dilate(_placed(first, shape), disc(2 * reach + 1))
-            if np.logical_and(grown, _placed(second, shape)).any():
+            if is_within(first, second, shape, reach):
                 first.is_near = second.is_near = True
 
 
@@ -133,13 +148,6 @@ def _gap_px(first: Blob, second: Blob) -> int:
     across = max(second.left_px - first.left_px - width_a, first.left_px - second.left_px - width_b)
     down = max(second.top_px - first.top_px - height_a, first.top_px - second.top_px - height_b)
     return max(across, down)
-
-
-def _placed(blob: Blob, shape: tuple[int, ...]) -> Mask:
-    canvas = np.zeros(shape[:2], np.uint8)
-    height, width = blob.mask.shape
-    canvas[blob.top_px : blob.top_px + height, blob.left_px : blob.left_px + width] = blob.mask
-    return canvas
 
 
 def is_several(mask: Mask, sizes: BlobSizes) -> bool:

@@ -14,9 +14,12 @@ from recycle_sorter.vision.blob_groups import (
     Blob,
     BlobSizes,
     components,
+    cover,
     is_several,
+    is_within,
     joined,
     mark_near,
+    united,
 )
 from recycle_sorter.vision.masks import Mask, disc, filled
 
@@ -111,9 +114,7 @@ def _strips(
     Or only where they are broadest, in so small a part that it is none of the ``blobs``.
     """
     found = []
-    taken = np.zeros(thin.shape, np.uint8)
-    for blob in blobs:
-        taken[blob.window] |= blob.mask
+    taken = cover(blobs, thin.shape)
     for strip in components(thin):
         window, area = strip.window, np.count_nonzero(strip.mask)
         if area < 0.5 * sizes.min_px**2 or np.logical_and(taken[window], strip.mask).any():
@@ -132,47 +133,17 @@ def _with_tails(
 
     It tells where an item's middle is; whether an outline is of several items, it does not.
     """
-    tails = thin & (score > _STRIP_CLEAR)
-    for blob in blobs:
-        tails[blob.window] &= 1 - blob.mask
-    for tail in components(tails):
+    tails = thin & (score > _STRIP_CLEAR) & (1 - cover(blobs, thin.shape))
+    for tail in components(np.asarray(tails, np.uint8)):
         area = np.count_nonzero(tail.mask)
         if area < _LEAST_TAIL * sizes.min_px**2:
             continue
-        owners = [number for number, blob in enumerate(blobs) if _is_beside(tail, blob)]
+        owners = [n for n, blob in enumerate(blobs) if is_within(tail, blob, thin.shape, _ONE_PX)]
         if len(owners) == 1:
             owner = blobs[owners[0]]
             if area <= _TAIL * np.count_nonzero(owner.mask):
-                blobs[owners[0]] = _united(owner, tail)
+                blobs[owners[0]] = united(owner, tail)
     return blobs
-
-
-def _is_beside(one: Blob, other: Blob) -> bool:
-    """Whether two outlines share an edge or a corner of pixels."""
-    top, left = one.top_px - other.top_px, one.left_px - other.left_px
-    height, width = one.mask.shape
-    other_height, other_width = other.mask.shape
-    if not (-height <= top <= other_height and -width <= left <= other_width):
-        return False
-    wide = cv2.dilate(np.pad(one.mask, 1), _ONE_PX)
-    rows = slice(max(0, top - 1), min(other_height, top + height + 1))
-    columns = slice(max(0, left - 1), min(other_width, left + width + 1))
-    beside = wide[
-        rows.start - top + 1 : rows.stop - top + 1,
-        columns.start - left + 1 : columns.stop - left + 1,
-    ]
-    return bool(np.logical_and(beside, other.mask[rows, columns]).any())
-
-
-def _united(blob: Blob, tail: Blob) -> Blob:
-    left, top = min(blob.left_px, tail.left_px), min(blob.top_px, tail.top_px)
-    right = max(each.left_px + each.mask.shape[1] for each in (blob, tail))
-    bottom = max(each.top_px + each.mask.shape[0] for each in (blob, tail))
-    mask = np.zeros((bottom - top, right - left), np.uint8)
-    for each in (blob, tail):
-        y, x = each.top_px - top, each.left_px - left
-        mask[y : y + each.mask.shape[0], x : x + each.mask.shape[1]] |= each.mask
-    return Blob(left, top, mask, blob.is_near, blob.is_several)
 
 
 def _changed(mask: Mask, change: int, side_px: float) -> Mask:

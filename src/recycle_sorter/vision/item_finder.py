@@ -16,6 +16,7 @@ from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.vision.belt_calibration import BeltCalibration
 from recycle_sorter.vision.belt_colour import Picture
 from recycle_sorter.vision.belt_model import BeltModel, Departure, learn_belt
+from recycle_sorter.vision.blob_groups import cover
 from recycle_sorter.vision.blobs import Blob, BlobSizes, find_blobs
 from recycle_sorter.vision.finder_config import FinderConfig
 from recycle_sorter.vision.shadows import without_shadow
@@ -198,12 +199,12 @@ class ItemFinder:
         blobs: list[Blob],
         weight: float,
     ) -> None:
-        is_item = self._cover(blobs) | (departure.score > 0.6)
+        is_item = cover(blobs, small.shape) | (departure.score > 0.6)
         model.adapt(small, cv2.dilate(is_item, np.ones((7, 7), np.uint8)) == 0, weight)
 
     def _unstick(self, model: BeltModel, small: Picture, blobs: list[Blob], moved_m: float) -> None:
         step = _STUCK_STEP
-        covered = self._cover(blobs)[::step, ::step] > 0
+        covered = cover(blobs, small.shape)[::step, ::step] > 0
         cells = small[::step, ::step]
         if self._stuck_like is None:
             self._stuck_like = cells.copy()
@@ -218,12 +219,6 @@ class ItemFinder:
             whole = np.kron(gone, np.ones((step, step), np.bool_))
             model.absorb(small, whole[: small.shape[0], : small.shape[1]])
             self._stuck_m[gone] = 0.0
-
-    def _cover(self, blobs: list[Blob]) -> NDArray[np.uint8]:
-        cover = np.zeros((self._size[1], self._size[0]), np.uint8)
-        for blob in blobs:
-            cover[blob.window] |= blob.mask
-        return cover
 
     def _shrink(self, pixels: NDArray[np.uint8]) -> Picture:
         width, height = self.calibration.width_px, self.calibration.height_px

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from recycle_sorter.cli.cutouts_cmd import cutouts
 from recycle_sorter.core.errors import InvalidInputError, SourceError
-from recycle_sorter.credit_file import PictureCredit, read_credits
+from recycle_sorter.credit_file import Credit, read_credits
 from recycle_sorter.twin.library import load_library
 
 TRASHNET = Path(__file__).parents[4] / "shared" / "trashnet" / "images"
@@ -66,7 +66,7 @@ def test_a_library_says_whose_pictures_it_was_made_of(tmp_path: Path) -> None:
     write(tmp_path / "in", "glass", 1)
     (tmp_path / "in" / "LICENSE").write_text("mine\n", encoding="utf-8")
     call(tmp_path / "in", "--out", tmp_path / "out")
-    whose = PictureCredit("cut-outs of in", "as in LICENSE", "LICENSE of in")
+    whose = Credit("cut-outs of in", "as in LICENSE", "LICENSE of in")
     assert read_credits(tmp_path / "out") == (whose,)
     assert (tmp_path / "out" / "LICENSE").read_text(encoding="utf-8") == "mine\n"
     (tmp_path / "in" / "LICENSE").unlink()

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from recycle_sorter.cli.app import app
 from recycle_sorter.cli.belt_output import show
 from recycle_sorter.core.errors import InvalidInputError, SorterError
-from recycle_sorter.credit_file import PictureCredit, read_credits, write_credits
+from recycle_sorter.credit_file import Credit, read_credits, write_credits
 from recycle_sorter.paths import share_file
 
 SMALL = (
@@ -60,17 +60,17 @@ def run(folder: Path) -> Result:
 def test_crops_say_whose_pictures_they_were_made_of(folder: Path, tmp_path: Path) -> None:
     library = tmp_path / "mine"
     shutil.copytree(folder / "cutouts", library)
-    write_credits(library, [PictureCredit("cut-outs of Ann's", "CC0-1.0", "Ann")])
+    write_credits(library, [Credit("cut-outs of Ann's", "CC0-1.0", "Ann")])
     (library / "LICENSE").write_text("CC0", encoding="utf-8")
     crops = tmp_path / "crops"
     call("simulate", folder, *SMALL, "--cutouts", str(library), "--crops", str(crops))
-    told = PictureCredit("crops of simulated belts with cut-outs of Ann's", "CC0-1.0", "Ann")
+    told = Credit("crops of simulated belts with cut-outs of Ann's", "CC0-1.0", "Ann")
     assert list(crops.glob("*/*.jpg"))
     assert read_credits(crops) == (told,)
     assert (crops / "LICENSE").read_text(encoding="utf-8") == "CC0"
     # The same crops written anew are of whoever's they are now, too.
     (library / "CREDIT.txt").unlink()
-    write_credits(library, [PictureCredit("cut-outs of Bob's", "CC-BY-NC-4.0", "Bob")])
+    write_credits(library, [Credit("cut-outs of Bob's", "CC-BY-NC-4.0", "Bob")])
     call("simulate", folder, *SMALL, "--cutouts", str(library), "--crops", str(crops))
     assert [credit.whose for credit in read_credits(crops)] == ["Ann", "Bob"]
 

@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from recycle_sorter.credit_file import PictureCredit, write_credits
+from recycle_sorter.credit_file import Credit, write_credits
 from recycle_sorter.ml.provenance import (
     EFFICIENTNET_LITE,
     OPEN_NSFW,
     RENDERINGS,
     TORCHVISION,
-    Credit,
     data_credit,
     licence_of,
     made_from,
@@ -120,10 +119,10 @@ def test_a_credit_file_comes_before_everything_else(tmp_path: Path) -> None:
     (folder / "images").mkdir(parents=True)
     (folder / "truth.csv").write_text("file,material\n", encoding="utf-8")
     (folder / "table.csv").write_text("path,material\n", encoding="utf-8")
-    write_credits(folder, [PictureCredit("crops of Ann's", "CC0-1.0", "Ann")])
+    write_credits(folder, [Credit("crops of Ann's", "CC0-1.0", "Ann")])
     for place in (folder, folder / "images", folder / "table.csv"):
         assert data_credit(place) == Credit("crops of Ann's", "CC0-1.0", "Ann")
-    write_credits(folder, [PictureCredit("crops of Bob's", "MIT", "Bob")])
+    write_credits(folder, [Credit("crops of Bob's", "MIT", "Bob")])
     both = Credit("crops of Ann's; crops of Bob's", "CC0-1.0 AND MIT", "Ann; Bob")
     assert data_credit(folder) == both
 

@@ -15,6 +15,9 @@ from dataclasses import dataclass, field
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.core.types import NS_PER_SEC
 
+LONGEST_PAUSE_NS = 60 * NS_PER_SEC
+"""Whatever is on a belt ends long before: the rest of such a pause is not gone through in ticks."""
+
 WINDOW_NS = NS_PER_SEC
 """The offset is the least of this window's and of the one before it."""
 

@@ -123,7 +123,7 @@ def check_held_out(
         if found:
             raise InvalidInputError(
                 material.option, str(material.path),
-                f"no picture that the network is measured on, but {_few(found)}",
+                f"no picture that the network is measured on, but {few(found)}",
                 "take them out of that folder, or give a --split that has them in train",
             )  # fmt: skip
 
@@ -164,7 +164,7 @@ def changes(
         before, now = _owners(former.parts), _owners(data.parts)
         both = sorted(before.keys() & now.keys())
         moved = [f"{n} is in {now[n]}, was in {before[n]}" for n in both if now[n] != before[n]]
-        told += [f"split: {_few(moved)}"] if moved else []
+        told += [f"split: {few(moved)}"] if moved else []
     if hashes is None:
         return told
     material = _read_material(path)
@@ -258,9 +258,10 @@ def _changed(title: str, before: Mapping[str, str], now: Mapping[str, str]) -> l
                 yield f"{name} has changed"
 
     found = list(words())
-    return [f"{title}: {_few(found)}"] if found else []
+    return [f"{title}: {few(found)}"] if found else []
 
 
-def _few(words: Sequence[str]) -> str:
+def few(words: Sequence[str]) -> str:
+    """Returns the first of some words, and how many more there are."""
     more = len(words) - _SHOWN
     return ", ".join(words[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
