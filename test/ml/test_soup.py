@@ -19,7 +19,10 @@ from recycle_sorter.core.errors import InvalidInputError, ModelError
 from recycle_sorter.ml.dataset.manifest import DataManifest, make_manifest, read_manifest
 from recycle_sorter.ml.dataset.records import read_dataset
 from recycle_sorter.ml.dataset.splits import split_dataset, write_split_file
+from recycle_sorter.ml.lineage import read_lineage
 from recycle_sorter.ml.models.zoo import build_model
+from recycle_sorter.ml.record_reader import read_record
+from recycle_sorter.ml.tracking import open_tracker
 from recycle_sorter.ml.training import run_folder
 from recycle_sorter.ml.training.material import write_manifest
 from recycle_sorter.ml.training.soup import make_soup
@@ -185,3 +188,48 @@ def test_a_run_with_a_head_for_other_classes_is_refused(tmp_path: Path) -> None:
     run = write_run(tmp_path / "1", 1, classes=["glass", "metal", "paper"])
     with pytest.raises(ModelError, match="3 classes"):
         run_folder.load_run(run)
+
+
+def test_a_soup_is_recorded_and_linked_to_its_runs(tmp_path: Path) -> None:
+    photos = write_folders(tmp_path / "photos", each=4, classes=CLASSES)
+    splits = split_dataset(read_dataset(photos))
+    runs = [write_run(tmp_path / name, seed, data=str(photos)) for seed, name in enumerate("ab")]
+    for run in runs:
+        write_split_file(splits, CLASSES, run / run_folder.SPLIT_NAME)
+        make_manifest(splits).write(run / run_folder.MANIFEST_NAME)
+    shutil.copy(runs[1] / run_folder.WEIGHTS_NAME, runs[0] / run_folder.UNTRAINED_NAME)
+    # One run tells of itself, the other is older than records.
+    with open_tracker(
+        runs[0], job_name="a_train", job_type="train", config={}, mode="disabled"
+    ) as tracker:
+        made = tracker.log_artifact("a_trained", "model", [runs[0] / run_folder.WEIGHTS_NAME])
+        start = tracker.log_artifact("a_untrained", "model", [runs[0] / run_folder.UNTRAINED_NAME])
+        split = tracker.log_artifact("photos_split", "split_data", [runs[0] / "split.csv"])
+    out = tmp_path / "mean"
+    words = ["soup", *map(str, runs), "--out", str(out), "--start-share", "0.2"]
+    done = CliRunner().invoke(app, [*words, "--tracking", "disabled"])
+    assert done.exit_code == 0, done.output
+    record, test = read_record(out), read_record(out / "test")
+    assert (record.job_name, record.job_type, record.state) == ("mean_soup", "soup", "finished")
+    assert [ref.name for ref in record.used] == ["a_trained", "b_trained", "a_untrained"]
+    assert record.used[0] == made
+    assert record.used[2] == start
+    assert [ref.name for ref in record.logged] == ["mean_trained"]
+    assert record.config == {"runs": ["a", "b"], "start_share": 0.2}
+    assert test.job_name == "mean_test"
+    assert test.used == [record.logged[0], split]
+    assert test.summary["n"] == len(splits.test)
+    # The way from the run through the soup to its test is whole.
+    lineage = read_lineage([tmp_path])
+    layers, title = lineage.layers(), {node.title: node.key for node in lineage.nodes}
+    way = ("a_train", "a_trained", "mean_soup", "mean_trained", "mean_test")
+    assert [layers[title[name]] for name in way] == [0, 1, 2, 3, 4]
+
+
+def test_an_unknown_way_of_tracking_leaves_no_soup(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / str(seed), seed) for seed in (1, 2)]
+    words = ["soup", *map(str, runs), "--out", str(tmp_path / "soup"), "--tracking", "sometimes"]
+    done = CliRunner().invoke(app, words)
+    assert isinstance(done.exception, InvalidInputError)
+    assert "--tracking: got 'sometimes'" in str(done.exception)
+    assert not (tmp_path / "soup").exists()

@@ -34,26 +34,20 @@ def soup(
     data: Annotated[
         Path | None, typer.Option(help="The data set, if it has moved since the training.")
     ] = None,
+    tracking: Annotated[
+        str, typer.Option(help="auto, online, offline or disabled (local record only).")
+    ] = "auto",
 ) -> None:
     """Average the weights of runs that started from the same ones, and measure the result."""
-    from recycle_sorter.ml.evaluation.report import write_evaluation
-    from recycle_sorter.ml.held_out import check_data, leaks_of
-    from recycle_sorter.ml.training.run_folder import load_run
-    from recycle_sorter.ml.training.soup import make_soup
-    from recycle_sorter.ml.training.tracked import EVALUATION_NAME, evaluate_run
+    from recycle_sorter.ml.tracking import mode_of
+    from recycle_sorter.ml.training.tracked_soup import run_soup
 
     command = shlex.join(["recycle-sorter", *sys.argv[1:]])
-    # Before anything is written: a soup that nobody can measure would only be in the way.
-    first = load_run(runs[0])
-    splits = first.splits(data)
-    hashes = check_data(first, splits)
-    made = load_run(make_soup(runs, out, command, start_share))
-    name = Path(made.config["data"]).resolve().stem
-    result = evaluate_run(out, splits.val, splits.test, name)
-    write_evaluation(out / EVALUATION_NAME, result)
-    for line in leaks_of(out, made.config, hashes):
-        typer.echo(line)
-    typer.echo(f"{result.title}: {result.figures.accuracy:.1%} of {result.figures.n}")
+    run_soup(
+        runs, out, typer.echo, command=command, start_share=start_share, data=data,
+        mode=mode_of("--tracking", tracking),
+    )  # fmt: skip
+    typer.echo(f"next: recycle-sorter export {out} models/{out.name}")
 
 
 soup.__doc__ = with_examples(soup, _EXAMPLES)

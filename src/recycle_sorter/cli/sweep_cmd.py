@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from recycle_sorter.cli.help import with_examples
+from recycle_sorter.core.checks import one_of
 from recycle_sorter.core.errors import InvalidInputError, SorterError
 
 if TYPE_CHECKING:
@@ -79,13 +80,12 @@ def sweep(
     """
     from recycle_sorter.ml.sweep.data import data_fingerprint
     from recycle_sorter.ml.sweep.space import load_sweep
+    from recycle_sorter.ml.tracking import mode_of
     from recycle_sorter.ml.training.hyperparameters import Hyperparameters
     from recycle_sorter.paths import share_file
 
-    if split_by not in ("picture", "object"):
-        raise InvalidInputError("--split-by", split_by, "picture or object")
-    if tracking not in ("auto", "online", "offline", "disabled"):
-        raise InvalidInputError("--tracking", tracking, "auto, online, offline or disabled")
+    one_of("--split-by", split_by, ("picture", "object"))
+    mode = mode_of("--tracking", tracking)
     path = config or share_file("config/sweep/sweep.yaml")
     spec = load_sweep(path, dict(read_setting(text) for text in held or []))
     spec.check_names(Hyperparameters.__dataclass_fields__)
@@ -104,7 +104,6 @@ def sweep(
         from recycle_sorter.ml.sweep.summary import summarise
         from recycle_sorter.ml.training.tracked import make_trial
 
-        mode: Any = tracking
         with _watch(searched, console) as watcher:
             searched.run(make_trial(job, spec.metric, say, mode=mode), watcher)
         summary = searched.ask(lambda: summarise(searched), say)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from recycle_sorter.cli.help import with_examples
+from recycle_sorter.core.checks import one_of
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.ml.training.hyperparameters import Hyperparameters
 
@@ -84,12 +85,13 @@ def _train(
     """
     settings = Hyperparameters.from_mapping({k: v for k, v in given.items() if v is not None})
     from recycle_sorter.ml.dataset.records import read_dataset
+    from recycle_sorter.ml.tracking import mode_of
     from recycle_sorter.ml.training.run import TrainingJob
     from recycle_sorter.ml.training.trainer import is_first_process
 
     say = typer.echo if is_first_process() else _silent
-    _check_choice("--tracking", tracking, ("auto", "online", "offline", "disabled"))
-    _check_choice("--split-by", split_by, ("picture", "object"))
+    mode = mode_of("--tracking", tracking)
+    one_of("--split-by", split_by, ("picture", "object"))
     if devices != "auto" and not (devices.isdecimal() and int(devices) > 0):
         raise InvalidInputError("--devices", devices, "auto, or a number from 1")
     if threads:
@@ -120,7 +122,7 @@ def _train(
         return
     from recycle_sorter.ml.training.tracked import run_jobs
 
-    run_jobs(job, say, mode=tracking, bar=sys.stdout.isatty())  # type: ignore[arg-type]
+    run_jobs(job, say, mode=mode, bar=sys.stdout.isatty())
     say(f"next: recycle-sorter export {job.out} models/{job.out.name}")
 
 
@@ -190,11 +192,6 @@ def _has_ended(folder: Path, config: Mapping[str, Any]) -> bool:
     if not (folder / WEIGHTS_NAME).is_file() or not (test / FOLDER / EVENTS).is_file():
         return False
     return read_record(test).state == "finished"
-
-
-def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise InvalidInputError(name, value, f"one of {', '.join(choices)}")
 
 
 def _option(item: Any) -> inspect.Parameter:

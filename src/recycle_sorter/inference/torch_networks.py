@@ -8,6 +8,7 @@ names of its tensors are those in a bundle's ``model.safetensors``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, cast
 
 import torch
@@ -91,14 +92,21 @@ class ThinResNet50(nn.Module):
         return self.fc(self.pooled(images))  # type: ignore[no-any-return]
 
 
-class EfficientNetLite0(nn.Module):
-    """EfficientNet-Lite0 that takes the same ImageNet-normalised input as the ResNets."""
+class EfficientNetLite(nn.Module):
+    """EfficientNet-Lite that takes the same ImageNet-normalised input as the ResNets."""
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, variant: str, classes: int) -> None:
+        """Build it with random weights.
+
+        Args:
+            variant: ``lite0`` (made for 224 px) or ``lite2`` (wider, deeper, for 260 px).
+            classes: Number of outputs.
+        """
         super().__init__()
         from efficientnet_lite_pytorch import EfficientNet
 
-        self.network = EfficientNet.from_name("efficientnet-lite0")
+        self.variant = variant
+        self.network = EfficientNet.from_name(f"efficientnet-{variant}")
         if classes != IMAGENET_CLASSES:
             self.network._fc = nn.Linear(LITE_FEATURES, classes)
         # On the CPU even where all else is built without memory (the meta device), since no file
@@ -155,5 +163,6 @@ ARCHITECTURES: Final[dict[str, Callable[[int], nn.Module]]] = {
     "resnet50": _resnet("resnet50"),
     "resnet50_modnet": _resnet50_modnet,
     "resnet50_thin": ThinResNet50,
-    "efficientnet_lite0": EfficientNetLite0,
+    "efficientnet_lite0": partial(EfficientNetLite, "lite0"),
+    "efficientnet_lite2": partial(EfficientNetLite, "lite2"),
 }

