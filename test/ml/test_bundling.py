@@ -133,7 +133,11 @@ def test_an_older_bundle_is_replaced_as_a_whole(
     assert (out / "stale.bin").is_file()
     # The data has moved, int8 costs too much, and the run's record grows.
     data = Path(json.loads((run / "config.json").read_text(encoding="utf-8"))["data"])
-    change(run, data="/gone/photos")
+    parts = [
+        {"run": "a", "command": "train a", "commit": "abc1234567", "hyperparameters": {}},
+        {"run": "b", "command": "train b", "commit": "", "hyperparameters": {}},
+    ]
+    change(run, data="/gone/photos", soup_of=parts)
     monkeypatch.setattr(bundling, "INT8_MAX_LOSS", -1.0)
     # Six pictures promise nothing by themselves.
     limits = Thresholds(0.4, 0.05, 0.98, 0.91, 6)
@@ -152,6 +156,7 @@ def test_an_older_bundle_is_replaced_as_a_whole(
     assert any("int8 costs" in line for line in said)
     card = (out / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "# my model" in card
+    assert "- a (commit abc1234567): `train a`\n- b (commit not recorded): `train b`" in card
     assert written.thresholds == limits
     assert "`min_confidence` 0.4 and `min_margin` 0.05; 91.0 % of 6 answers" in card
     assert written.figures["command"] == job.command

@@ -168,7 +168,11 @@ def _training(facts: CardFacts) -> str:
     split = config["split"]
     share = config.get("start_share") or 0.0
     kept = f", with {share:.0%} of what the first of them started from" if share else ""
-    soup = [f"- {one['run']}: `{one.get('command')}`" for one in config.get("soup_of", ())]
+    # The commit above is of the averaging; each run was trained at one of its own.
+    soup = [
+        f"- {one['run']} (commit {one.get('commit') or 'not recorded'}): `{one.get('command')}`"
+        for one in config.get("soup_of", ())
+    ]
     return _fill(
         "## Training",
         f"Started from {facts.start.text}.{taught}",
