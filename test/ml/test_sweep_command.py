@@ -75,6 +75,18 @@ def test_a_sweep_trains_and_says_what_was_best(tmp_path: Path) -> None:
         sweep(tmp_path, "--set", "learn-rate=0.003", "--seed", "1")
 
 
+def test_trials_without_an_epoch_left_are_not_stopped(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "set", train_each=4)
+    rates = "[0.00000001, 0.0001, 0.001, 0.01]"
+    text = SWEEP.replace("val/accuracy, goal: maximize", "val/loss, goal: minimize")
+    write_sweep(
+        tmp_path,
+        f"{text}  learn_rate: {{values: {rates}}}\n"
+        "early_terminate: {type: hyperband, min_iter: 1, eta: 3}\n",
+    )
+    assert "8 of 8 trials (8 complete)" in sweep(tmp_path)
+
+
 def test_a_sweep_whose_trials_all_fail_is_an_error(tmp_path: Path) -> None:
     write_dataset(tmp_path / "set", train_each=4)
     write_sweep(tmp_path, SWEEP.replace("val/accuracy", "val/acuracy"))

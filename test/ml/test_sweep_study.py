@@ -154,6 +154,20 @@ def test_hyperband_stops_what_lies_behind_at_its_epochs(tmp_path: Path) -> None:
     assert summary.best.slot == 5, "a stopped trial is never the best"
 
 
+def test_what_has_run_to_its_end_is_complete_however_far_behind(tmp_path: Path) -> None:
+    def trial(_: dict[str, Any], report: TrialReport) -> float:
+        for epoch in range(3):
+            if report(epoch, TOPS[report.slot], is_last=epoch == 2):
+                break
+        return TOPS[report.slot]
+
+    spec = make_spec(early_terminate={"type": "hyperband", "min_iter": 3, "eta": 3})
+    sweep, heard = open_sweep(spec, tmp_path, trials=6), Heard()
+    sweep.run(trial, heard)
+    assert {outcome.state for outcome in heard.outcomes} == {"complete"}
+    assert [len(row.epochs) for row in summarise(sweep).trials] == [3] * 6
+
+
 def test_median_stops_what_is_below_it(tmp_path: Path) -> None:
     sweep, heard = open_sweep(make_spec(), tmp_path, trials=6, pruner="median"), Heard()
     sweep.run(trained((0.9, 0.8, 0.7, 0.95, 0.3, 0.97)), heard)

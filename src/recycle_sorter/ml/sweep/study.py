@@ -46,12 +46,14 @@ class TrialReport:
         self._last = -1
         self.is_stopped = False
 
-    def __call__(self, epoch: int, value: float) -> bool:
+    def __call__(self, epoch: int, value: float, *, is_last: bool = False) -> bool:
         """Takes the metric after an epoch.
 
         Args:
             epoch: Counted from 0.
             value: The sweep's metric.
+            is_last: Whether the trial has no epoch left. There is nothing to save then, and only a
+                complete trial counts in the ranking of what mattered.
 
         Returns:
             Whether to stop now: the trial lies too far behind others.
@@ -61,7 +63,7 @@ class TrialReport:
             ask, say = self._sweep.ask, self._watcher.note
             ask(lambda: self._trial.report(float(value), epoch + 1), say)
             self._watcher.epoch(self.slot, epoch, float(value))
-            self.is_stopped = ask(self._trial.should_prune, say)
+            self.is_stopped = not is_last and ask(self._trial.should_prune, say)
         return self.is_stopped
 
 

@@ -233,7 +233,8 @@ def make_trial(job: TrainingJob, metric: str, say: Say, *, mode: Mode = "auto") 
                 raise InvalidInputError("metric.name", metric, f"one of {names}")
             values[epoch] = figures[metric]
             tracker.log(figures, epoch)
-            return bool(told(epoch, figures[metric]))
+            is_last = epoch + 1 == settings.epoch_qty
+            return bool(told(epoch, figures[metric], is_last=is_last))
 
         with open_tracker(
             own.out, job_name=f"{settings.architecture}_{own.out.name}_train", job_type="train",
