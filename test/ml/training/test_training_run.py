@@ -200,14 +200,19 @@ def test_a_sweeps_trial_is_worth_what_it_ships(data: Path, tmp_path: Path) -> No
     class Told:
         folder = tmp_path / "sweep" / "trial0000"
 
-        def __call__(self, epoch: int, value: float) -> bool:
+        def __call__(self, epoch: int, value: float, *, is_last: bool) -> bool:
+            ends.append((epoch, is_last))
             return False
 
+    ends: list[tuple[int, bool]] = []
     for _ in range(2):  # the second finds it finished
         value = trial({}, Told())
         losses = [row["val/loss"] for row in read_metrics(Told.folder / run_folder.METRICS_NAME)]
         assert value == pytest.approx(min(losses), abs=1e-6)
         assert value < losses[-1]
+    # Early stopping ends it before the last epoch of its settings.
+    assert ends
+    assert all(is_last == (epoch + 1 == job.settings.epoch_qty) for epoch, is_last in ends)
 
 
 def test_two_runs_of_one_seed_are_one_run(data: Path, tmp_path: Path) -> None:
