@@ -16,6 +16,7 @@ from recycle_sorter.credit_file import (
     places_of,
     read_credits,
 )
+from recycle_sorter.ml.training.hyperparameters import teacher_folders
 
 _DISCLAIMER: Final = """\
 THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS "AS IS" AND ANY EXPRESS OR
@@ -137,10 +138,11 @@ def start_of(config: Mapping[str, Any], _depth: int = 0) -> Origin:
 
 
 def teacher_of(config: Mapping[str, Any]) -> str:
-    """Returns who taught a run, with the teacher's own start; empty without a teacher."""
-    if not config.get("teacher"):
-        return ""
-    folder = Path(config["teacher"])
+    """Returns who taught a run, with each teacher's own start; empty without a teacher."""
+    return " and ".join(map(_taught_by, teacher_folders(str(config.get("teacher") or ""))))
+
+
+def _taught_by(folder: Path) -> str:
     folder = folder if folder.is_dir() else folder.parent
     facts = _read(folder / "config.json") or _read(folder / "bundle.json")
     inner = _origin_beside(folder, 0)
@@ -150,17 +152,20 @@ def teacher_of(config: Mapping[str, Any]) -> str:
 
 
 def forerunners_of(config: Mapping[str, Any]) -> list[Path]:
-    """Returns the folders of the run or bundle that a run started from, and of its teacher.
+    """Returns the folders of the run or bundle that a run started from, and of its teachers.
 
     Of a mean of runs: those of each.
     """
-    named = [str(config["hyperparameters"].get("weights") or ""), str(config.get("teacher") or "")]
+    recipes = [{**config["hyperparameters"], "teacher": config.get("teacher")}]
     for one in config.get("soup_of") or ():
         recipe = one.get("hyperparameters") if isinstance(one, dict) else None
-        if isinstance(recipe, dict):
-            named += [str(recipe.get(name) or "") for name in ("weights", "teacher")]
-    wanted = dict.fromkeys(n for n in named if n not in ("", "none", "packaged", "imagenet"))
-    return [path if path.is_dir() else path.parent for path in map(Path, wanted)]
+        recipes += [recipe] if isinstance(recipe, dict) else []
+    wanted: list[Path] = []
+    for recipe in recipes:
+        weights = str(recipe.get("weights") or "")
+        wanted += [Path(weights)] if weights not in ("", "none", "packaged", "imagenet") else []
+        wanted += teacher_folders(str(recipe.get("teacher") or ""))
+    return [path if path.is_dir() else path.parent for path in dict.fromkeys(wanted)]
 
 
 def data_credit(folder: Path) -> Credit:

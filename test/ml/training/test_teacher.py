@@ -19,7 +19,7 @@ from recycle_sorter.core.materials import MATERIALS
 from recycle_sorter.ml.training import run, run_folder
 from recycle_sorter.ml.training.callbacks import read_metrics
 from recycle_sorter.ml.training.run import train
-from recycle_sorter.ml.training.teacher import load_teacher
+from recycle_sorter.ml.training.teacher import load_teacher, load_teachers
 from recycle_sorter.vision.preprocessing import PreprocessingSpec, preprocess_batch
 
 pytestmark = pytest.mark.ml
@@ -77,6 +77,26 @@ def test_classes_in_another_order_are_mapped(kind: str, tmp_path: Path, tiny: No
     turned = asked(load_teacher(path, shuffled, spec), images, spec)
     for column, name in enumerate(shuffled):
         torch.testing.assert_close(turned[:, column], plain[:, classes.index(name)])
+
+
+def test_several_teachers_answer_with_their_geometric_mean(tmp_path: Path, tiny: None) -> None:
+    paths = [make_tiny_bundle(tmp_path / name, labels=CLASSES) for name in ("one", "other")]
+    data = write_folders(tmp_path / "set", each=5)
+    paths[1] = train(make_job(data, tmp_path / "run"), lambda line: None)
+    images = [picture(label, label) for label in range(3)]
+    chances = [asked(load_teacher(path, CLASSES, OURS), images).softmax(1) for path in paths]
+    assert not torch.allclose(*chances, atol=0.01), "they agree: the test would show nothing"
+    expected = (chances[0] * chances[1]).sqrt()
+    both = load_teachers(",".join(map(str, paths)), CLASSES, OURS)
+    told = asked(both, images).softmax(1)
+    torch.testing.assert_close(told, expected / expected.sum(1, keepdim=True))
+
+
+def test_one_teacher_answers_in_its_own_logits_and_none_not_at_all(tmp_path: Path) -> None:
+    path = make_tiny_bundle(tmp_path / "with,comma")
+    alone = asked(load_teachers(str(path), MATERIALS, OURS), sheets())
+    torch.testing.assert_close(alone, asked(load_teacher(path, MATERIALS, OURS), sheets()))
+    assert load_teachers("", MATERIALS, OURS) is None
 
 
 def test_a_run_answers_as_its_network(tmp_path: Path, tiny: None) -> None:

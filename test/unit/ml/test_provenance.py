@@ -17,6 +17,7 @@ from recycle_sorter.ml.provenance import (
     RENDERINGS,
     TORCHVISION,
     data_credit,
+    forerunners_of,
     licence_of,
     made_from,
     notice_text,
@@ -89,6 +90,19 @@ def test_the_teacher_is_named_with_its_start(tmp_path: Path) -> None:
     assert told.startswith("lite_v1 (efficientnet_lite0), which started from EfficientNet-Lite0's")
     assert teacher_of(config("none", teacher="")) == ""
     assert "not recorded" in teacher_of(config("none", teacher=str(tmp_path / "gone")))
+
+
+def test_every_one_of_several_teachers_is_named_and_looked_into(tmp_path: Path) -> None:
+    for name in ("0", "2"):
+        lite = config("packaged", f"efficientnet_lite{name}")
+        write(tmp_path / f"lite_{name}", "config.json", lite)
+    both = f"{tmp_path / 'lite_0'},{tmp_path / 'lite_2'}"
+    told = teacher_of(config("none", teacher=both))
+    assert "EfficientNet-Lite0's" in told
+    assert "and lite_2 (efficientnet_lite2)" in told
+    of_mean = config("none", soup_of=[{"hyperparameters": {"weights": "none", "teacher": both}}])
+    for taught in (config("none", teacher=both), of_mean):
+        assert forerunners_of(taught) == [tmp_path / "lite_0", tmp_path / "lite_2"]
 
 
 def test_open_nsfws_notice_is_whole() -> None:

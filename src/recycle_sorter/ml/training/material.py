@@ -23,6 +23,7 @@ from recycle_sorter.ml.dataset.manifest import (
 from recycle_sorter.ml.dataset.records import Picture, read_dataset, read_unlabelled
 from recycle_sorter.ml.dataset.splits import Splits
 from recycle_sorter.ml.training import run_folder
+from recycle_sorter.ml.training.hyperparameters import teacher_folders
 
 if TYPE_CHECKING:
     from recycle_sorter.ml.training.job import TrainingJob
@@ -77,8 +78,7 @@ def list_material(job: TrainingJob) -> list[Material]:
         found += [_pictures("--backgrounds", p, read_unlabelled(p)) for p in job.backgrounds]
     if job.settings.weights not in _NO_FILE:
         found.append(_start(Path(job.settings.weights)))
-    if job.settings.teacher:
-        found.append(_teacher(Path(job.settings.teacher)))
+    found += map(_teacher, teacher_folders(job.settings.teacher))
     return list({one.title: one for one in found}.values())
 
 

@@ -32,7 +32,7 @@ from recycle_sorter.ml.training.job import (
 from recycle_sorter.ml.training.loader import TrainingBatches, ValidationBatches
 from recycle_sorter.ml.training.module import Classifier
 from recycle_sorter.ml.training.probe import fit_head
-from recycle_sorter.ml.training.teacher import load_teacher
+from recycle_sorter.ml.training.teacher import load_teachers
 from recycle_sorter.ml.training.trainer import (
     is_first_process,
     make_trainer,
@@ -115,9 +115,7 @@ def make_module(
         clean = PictureStore.load(job.splits.train, report=say, spec=spec)
         right = fit_head(model, clean, len(job.classes), spec)
         say(f"linear probe: {right:.1%} of train right")
-    teacher = None
-    if job.settings.teacher:
-        teacher = load_teacher(Path(job.settings.teacher), job.classes, spec)
+    teacher = load_teachers(job.settings.teacher, job.classes, spec)
     return Classifier(model, job.settings, job.classes, class_counts(job), teacher).train()
 
 

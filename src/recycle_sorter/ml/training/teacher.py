@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A teacher for distillation: a shipped bundle or a finished run."""
+"""Teachers for distillation: shipped bundles and finished runs, alone or together."""
 
 from __future__ import annotations
 
@@ -12,8 +12,34 @@ from torch import Tensor
 from torch.nn import functional
 
 from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.ml.training.hyperparameters import teacher_folders
 from recycle_sorter.ml.training.module import Teacher
 from recycle_sorter.vision.preprocessing import PreprocessingSpec
+
+
+def load_teachers(named: str, classes: Sequence[str], spec: PreprocessingSpec) -> Teacher | None:
+    """Return what the teachers of a training answer together; None if it has none.
+
+    Several are averaged as logarithms of probabilities, the geometric mean that Hinton, Vinyals
+    and Dean name for ensembles ("Distilling the Knowledge in a Neural Network", 2015).
+
+    Args:
+        named: The setting ``teacher``.
+        classes: The student's classes.
+        spec: The student's preprocessing.
+
+    Raises:
+        InvalidInputError: As for ``load_teacher``.
+    """
+    teachers = [load_teacher(path, classes, spec) for path in teacher_folders(named)]
+    if len(teachers) < 2:
+        return teachers[0] if teachers else None
+
+    def ask(images: Tensor) -> Tensor:
+        answers = [functional.log_softmax(one(images).float(), 1) for one in teachers]
+        return torch.stack(answers).mean(0)
+
+    return ask
 
 
 def load_teacher(path: Path, classes: Sequence[str], spec: PreprocessingSpec) -> Teacher:

@@ -14,7 +14,11 @@ from hypothesis import strategies as st
 
 from recycle_sorter.core.errors import InvalidInputError
 from recycle_sorter.ml.sweep.space import load_sweep
-from recycle_sorter.ml.training.hyperparameters import ARCHITECTURES, Hyperparameters
+from recycle_sorter.ml.training.hyperparameters import (
+    ARCHITECTURES,
+    Hyperparameters,
+    teacher_folders,
+)
 
 FIELDS = {item.name: item for item in fields(Hyperparameters)}
 KINDS = {name: type(item.default) for name, item in FIELDS.items()}
@@ -194,6 +198,18 @@ def test_the_first_two_thirds_of_the_epochs_may_be_smaller() -> None:
     assert [two.size_at(epoch) for epoch in range(9)] == [128] * 6 + [192] * 3
     one = Hyperparameters(epoch_qty=9, size_px=192)
     assert {one.size_at(epoch) for epoch in range(9)} == {192}
+
+
+def test_teachers_are_parted_by_commas_unless_one_has_a_comma_in_its_name(tmp_path: Path) -> None:
+    assert teacher_folders("") == []
+    assert teacher_folders("runs/a") == [Path("runs/a")]
+    assert teacher_folders("runs/a, runs/b,runs/a") == [Path("runs/a"), Path("runs/b")]
+    odd = tmp_path / "a,b"
+    odd.mkdir()
+    assert teacher_folders(str(odd)) == [odd]
+    for text in (",", "a,,b", "a,"):
+        with pytest.raises(InvalidInputError, match=r"^teacher: .*folders parted by commas"):
+            teacher_folders(text)
 
 
 def test_what_a_run_writes_down_is_read_back_alike() -> None:
