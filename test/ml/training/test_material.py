@@ -235,6 +235,8 @@ def killed(*_: Any, **__: Any) -> Any:
     [
         ({"weights": "gone.pth"}, "weights: got 'gone.pth'"),
         ({"teacher": "gone"}, "teacher: got 'gone'"),
+        ({"teacher": "gone,lost"}, "teacher: got 'gone'"),
+        ({"teacher": "gone,,lost"}, "teacher: got 'gone,,lost'"),
     ],
 )
 def test_what_is_missing_is_named_before_anything_is_written(
@@ -243,6 +245,17 @@ def test_what_is_missing_is_named_before_anything_is_written(
     with pytest.raises(InvalidInputError, match=told):
         open_folder(make_job(data, tmp_path / "run", settings))
     assert not (tmp_path / "run").exists()
+
+
+def test_each_of_several_teachers_is_in_the_manifest(data: Path, tmp_path: Path) -> None:
+    both = [make_tiny_bundle(tmp_path / name, labels=CLASSES) for name in ("one", "other")]
+    job = make_job(data, tmp_path / "run", {"teacher": f"{both[0]},{both[1]}"})
+    open_folder(job)
+    told = json.loads((job.out / run_folder.MANIFEST_NAME).read_text(encoding="utf-8"))["material"]
+    assert list(told) == [f"--teacher {folder}" for folder in both]
+    (both[1] / "labels.txt").write_text("others\n", encoding="utf-8")
+    with pytest.raises(InvalidInputError, match=rf"--teacher {both[1]}: labels\.txt is new"):
+        open_folder(job)
 
 
 def test_the_lineage_links_everything(whole: Any, tmp_path: Path) -> None:
