@@ -47,7 +47,7 @@ def shared_files() -> list[tuple[str, list[str]]]:
 
 setup(
     name=PACKAGE,
-    version="0.4.3",
+    version="0.4.4",
     description="An open ROS 2 control stack for a robotic recyclable sorter.",
     license="Apache-2.0",
     maintainer="recycle_sorter maintainers",
