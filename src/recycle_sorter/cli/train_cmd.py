@@ -26,6 +26,7 @@ _EXAMPLES = """
 [bold]Examples[/bold]
 
 recycle-sorter train --data photos --architecture=resnet50_thin --weights=packaged --probe=True
+--learn_rate=0.0001
 
 recycle-sorter train --data ../shared/trashnet --epoch_qty=8 --transform_horz=True
 --architecture=resnet34 --learn_rate=0.001 --batch_size=8

@@ -23,6 +23,7 @@ from recycle_sorter.ml.evaluation.predictions import predict, torch_network
 from recycle_sorter.ml.models.zoo import build_model, features, read_weights, stages
 from recycle_sorter.ml.training import run, run_folder, tracked
 from recycle_sorter.ml.training.callbacks import read_metrics
+from recycle_sorter.ml.training.hyperparameters import Hyperparameters
 from recycle_sorter.ml.training.job import training_pictures
 from recycle_sorter.ml.training.loader import ValidationBatches
 from recycle_sorter.ml.training.probe import fit_head
@@ -346,6 +347,22 @@ def test_val_is_kept_at_the_networks_size_and_answers_the_same(
     small = predict(torch_network(loaded.model), stores[-1], CLASSES, spec)
     np.testing.assert_array_equal(small.logits, whole.logits)
     np.testing.assert_array_equal(result.predictions.logits, whole.logits)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "rate", "warns"),
+    [
+        ("resnet50_thin", Hyperparameters().learn_rate, True), ("resnet50_thin", 1e-4, False),
+        ("resnet18", Hyperparameters().learn_rate, False),
+    ],
+)  # fmt: skip
+def test_a_rate_that_wrecks_the_network_without_norms_is_named(
+    data: Path, tmp_path: Path, architecture: str, rate: float, warns: bool
+) -> None:
+    settings = {"architecture": architecture, "learn_rate": rate}
+    told: list[str] = []
+    train(make_job(data, tmp_path / "run", settings, stop_after_steps=1), told.append)
+    assert any("wreck resnet50_thin" in line for line in told) is warns
 
 
 def test_unlabelled_pictures_need_a_teacher(data: Path, tmp_path: Path) -> None:
