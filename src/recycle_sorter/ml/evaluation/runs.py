@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from recycle_sorter.core.errors import InvalidInputError
+from recycle_sorter.ml.evaluation.confusion import confusion_matrix
 from recycle_sorter.ml.evaluation.files import (
     FIGURES_NAME,
     PREDICTIONS_NAME,
@@ -78,7 +79,7 @@ def load_run(path: Path) -> Run:
     _check(figures, file)
     table = file.with_name(PREDICTIONS_NAME)
     predictions = read_predictions(table) if table.is_file() else None
-    if predictions is not None and len(predictions) != figures["n"]:
+    if predictions is not None and not _tells_of(predictions, figures):
         # A JSON that lies beside another evaluation's table.
         predictions = None
     shown = path.resolve()
@@ -123,6 +124,17 @@ def load_runs(paths: Sequence[Path], say: Callable[[str], None] | None = None) -
 def _figures_in(folder: Path) -> Path | None:
     places = [folder / "evaluation" / FIGURES_NAME, folder / FIGURES_NAME]
     return next((place for place in places if place.is_file()), None)
+
+
+def _tells_of(predictions: Predictions, figures: Mapping[str, Any]) -> bool:
+    """Whether a table is that of some figures: two models may answer the same pictures."""
+    right = round(float(figures["accuracy"]) * int(figures["n"]))
+    if len(predictions) != figures["n"] or int(predictions.right.sum()) != right:
+        return False
+    counts = confusion_matrix(
+        predictions.labels, predictions.predicted, len(predictions.classes)
+    ).tolist()
+    return bool(figures.get("confusion", counts) == counts)
 
 
 def _check(figures: Mapping[str, Any], file: Path) -> None:

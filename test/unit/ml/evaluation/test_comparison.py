@@ -200,6 +200,20 @@ def test_a_table_of_another_evaluation_is_left_aside(tmp_path: Path) -> None:
     assert load_run(folder / "other.json").predictions is None
 
 
+@pytest.mark.parametrize("wrong", [{1, 2}, {2}])
+def test_a_table_of_another_model_on_the_same_pictures_is_left_aside(
+    tmp_path: Path, wrong: set[int]
+) -> None:
+    # As `evaluate --model OTHER --json` writes it into the folder of a report.
+    folder = write_run(tmp_path / "run", {1}, below=".")
+    other = write_run(tmp_path / "other", wrong, below=".")
+    (folder / "other.json").write_bytes((other / "figures.json").read_bytes())
+    read = load_run(folder / "other.json")
+    assert read.predictions is None
+    assert read.right == 200 - len(wrong)
+    assert load_run(folder).predictions is not None
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
