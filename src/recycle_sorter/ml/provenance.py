@@ -16,7 +16,7 @@ from recycle_sorter.credit_file import (
     places_of,
     read_credits,
 )
-from recycle_sorter.ml.training.hyperparameters import teacher_folders
+from recycle_sorter.ml.training.hyperparameters import NO_FILE, teacher_folders
 
 _DISCLAIMER: Final = """\
 THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS "AS IS" AND ANY EXPRESS OR
@@ -159,11 +159,13 @@ def forerunners_of(config: Mapping[str, Any]) -> list[Path]:
     recipes = [{**config["hyperparameters"], "teacher": config.get("teacher")}]
     for one in config.get("soup_of") or ():
         recipe = one.get("hyperparameters") if isinstance(one, dict) else None
-        recipes += [recipe] if isinstance(recipe, dict) else []
+        if isinstance(recipe, dict):
+            recipes.append(recipe)
     wanted: list[Path] = []
     for recipe in recipes:
         weights = str(recipe.get("weights") or "")
-        wanted += [Path(weights)] if weights not in ("", "none", "packaged", "imagenet") else []
+        if weights and weights not in NO_FILE:
+            wanted.append(Path(weights))
         wanted += teacher_folders(str(recipe.get("teacher") or ""))
     return [path if path.is_dir() else path.parent for path in dict.fromkeys(wanted)]
 

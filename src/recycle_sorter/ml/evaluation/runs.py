@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,8 +52,6 @@ class Run:
     @property
     def right(self) -> int:
         """Number of pictures that are right."""
-        if self.predictions is not None:
-            return int(self.predictions.right.sum())
         return round(self.accuracy * self.n)
 
     @property
@@ -77,13 +75,13 @@ def load_run(path: Path) -> Run:
         raise InvalidInputError("run", str(path), _EXPECTED, _EVALUATE)
     figures = read_json(file)
     _check(figures, file)
+    shown = path.resolve()
+    run = Run(shown.name if path.is_dir() else shown.stem, figures)
     table = file.with_name(PREDICTIONS_NAME)
     predictions = read_predictions(table) if table.is_file() else None
-    if predictions is not None and not _tells_of(predictions, figures):
-        # A JSON that lies beside another evaluation's table.
-        predictions = None
-    shown = path.resolve()
-    return Run(shown.name if path.is_dir() else shown.stem, figures, predictions)
+    # A JSON may lie beside another evaluation's table.
+    is_its_own = predictions is not None and _tells_of(predictions, run)
+    return replace(run, predictions=predictions) if is_its_own else run
 
 
 def load_runs(paths: Sequence[Path], say: Callable[[str], None] | None = None) -> list[Run]:
@@ -126,15 +124,14 @@ def _figures_in(folder: Path) -> Path | None:
     return next((place for place in places if place.is_file()), None)
 
 
-def _tells_of(predictions: Predictions, figures: Mapping[str, Any]) -> bool:
-    """Whether a table is that of some figures: two models may answer the same pictures."""
-    right = round(float(figures["accuracy"]) * int(figures["n"]))
-    if len(predictions) != figures["n"] or int(predictions.right.sum()) != right:
+def _tells_of(predictions: Predictions, run: Run) -> bool:
+    """Whether a table is that of a run's figures: two models may answer the same pictures."""
+    if (len(predictions), predictions.right.sum()) != (run.n, run.right):
         return False
     counts = confusion_matrix(
         predictions.labels, predictions.predicted, len(predictions.classes)
     ).tolist()
-    return bool(figures.get("confusion", counts) == counts)
+    return bool(run.figures.get("confusion", counts) == counts)
 
 
 def _check(figures: Mapping[str, Any], file: Path) -> None:

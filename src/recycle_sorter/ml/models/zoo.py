@@ -15,7 +15,7 @@ from recycle_sorter.core.errors import InvalidInputError, ModelError
 from recycle_sorter.inference import torch_networks
 from recycle_sorter.ml.models.lite import EfficientNetLite, packaged_weights
 from recycle_sorter.ml.models.thin import ThinResNet50, load_open_nsfw
-from recycle_sorter.ml.training.hyperparameters import ARCHITECTURES
+from recycle_sorter.ml.training.hyperparameters import ARCHITECTURES, NO_FILE
 
 __all__ = ["ARCHITECTURES", "build_model", "features", "gradcam_layer", "set_dropout", "stages"]
 
@@ -83,7 +83,7 @@ def _download(name: str) -> Mapping[str, Any]:
 
 def _filled(model: nn.Module, architecture: str, source: str, head: tuple[str, ...]) -> nn.Module:
     """Load a file into a fresh model, without a head of another size."""
-    if source in ("none", "imagenet", "packaged"):
+    if source in NO_FILE:
         if source == "packaged" and architecture not in STARTED_FROM:
             raise InvalidInputError(
                 "weights", source, f"none, imagenet or a file for {architecture}",

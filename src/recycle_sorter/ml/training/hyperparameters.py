@@ -23,6 +23,8 @@ ARCHITECTURES: Final = (
     "efficientnet_lite0",
     "efficientnet_lite2",
 )
+# What `weights` may say beside the name of a file.
+NO_FILE: Final = ("none", "imagenet", "packaged")
 _TRUE: Final = ("true", "yes", "on", "1")
 _FALSE: Final = ("false", "no", "off", "0")
 _SIZE_MIN_PX: Final = 32

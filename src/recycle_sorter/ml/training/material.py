@@ -23,7 +23,7 @@ from recycle_sorter.ml.dataset.manifest import (
 from recycle_sorter.ml.dataset.records import Picture, read_dataset, read_unlabelled
 from recycle_sorter.ml.dataset.splits import Splits
 from recycle_sorter.ml.training import run_folder
-from recycle_sorter.ml.training.hyperparameters import teacher_folders
+from recycle_sorter.ml.training.hyperparameters import NO_FILE, teacher_folders
 
 if TYPE_CHECKING:
     from recycle_sorter.ml.training.job import TrainingJob
@@ -32,7 +32,6 @@ _KEY: Final = "material"
 _LEARNED: Final = ("--extra", "--unlabelled")
 _SHOWN: Final = 3
 _RESTORE: Final = "restore the file, or choose another run folder"
-_NO_FILE: Final = ("none", "imagenet", "packaged")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ def list_material(job: TrainingJob) -> list[Material]:
     found += [_pictures("--unlabelled", path, read_unlabelled(path)) for path in job.unlabelled]
     if job.settings.transform_background > 0:
         found += [_pictures("--backgrounds", p, read_unlabelled(p)) for p in job.backgrounds]
-    if job.settings.weights not in _NO_FILE:
+    if job.settings.weights not in NO_FILE:
         found.append(_start(Path(job.settings.weights)))
     found += map(_teacher, teacher_folders(job.settings.teacher))
     return list({one.title: one for one in found}.values())
